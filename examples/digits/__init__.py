@@ -1,0 +1,1 @@
+"""An example model family: reading handwritten digits, from training to traffic."""
