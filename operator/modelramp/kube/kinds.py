@@ -1,0 +1,86 @@
+"""The kinds of objects the operator works with, and which of them it watches.
+
+A watched object costs memory and a wake-up for each of its changes, so that selectors keep out what is not
+ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+DEPLOYMENT_LABEL: Final = "modelramp.dev/deployment"
+"""On every child: the name of the ModelDeployment (same namespace) it belongs to."""
+
+APEX_LABEL: Final = "modelramp.dev/apex"
+"""On apex Services only: Services of revisions are not watched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object as the API server names it.
+
+    `selector` limits what is listed and watched (a label selector as in `kubectl get -l`; None: everything).
+    """
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    selector: str | None = None
+
+    @property
+    def api_version(self) -> str:
+        """What stands in `apiVersion`: `apps/v1`, or `v1` in the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """The resource as RBAC rules and kubectl name it: `deployments.apps`, `pods`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(
+        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
+    ) -> str:
+        """The path of a list (no name) or an object below the API server's root."""
+        parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
+        if namespace and self.namespaced:
+            parts += ["namespaces", namespace]
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/" + "/".join(parts)
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+MODEL_VERSION: Final = Kind("modelramp.dev", "v1alpha1", "modelversions", "ModelVersion")
+MODEL_DEPLOYMENT: Final = Kind("modelramp.dev", "v1alpha1", "modeldeployments", "ModelDeployment")
+DEPLOYMENT: Final = Kind("apps", "v1", "deployments", "Deployment", selector=DEPLOYMENT_LABEL)
+SERVICE: Final = Kind("", "v1", "services", "Service", selector=APEX_LABEL)
+POD: Final = Kind("", "v1", "pods", "Pod", selector=DEPLOYMENT_LABEL)
+ENDPOINT_SLICE: Final = Kind(
+    "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", selector=DEPLOYMENT_LABEL
+)
+VIRTUAL_SERVICE: Final = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
+
+WATCHED: Final = (
+    MODEL_VERSION,
+    MODEL_DEPLOYMENT,
+    DEPLOYMENT,
+    SERVICE,
+    POD,
+    ENDPOINT_SLICE,
+    VIRTUAL_SERVICE,
+)
+
+_BY_TYPE: Final = {(kind.api_version, kind.kind): kind for kind in WATCHED}
+
+
+def kind_of(body: dict[str, Any]) -> Kind:
+    """The kind of an object by its `apiVersion` and `kind`.
+
+    Raises:
+        KeyError: the operator does not work with such objects.
+    """
+    return _BY_TYPE[body["apiVersion"], body["kind"]]
