@@ -17,7 +17,7 @@ GROUP = "modelramp.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-_DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+_DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 DURATION_MESSAGE = "must be a duration of at least 1s, in hours, minutes and seconds, such as 90s, 30m or 24h"
 
 
@@ -65,7 +65,7 @@ def parse_duration(value: object) -> timedelta:
     """
     if isinstance(value, timedelta):
         return value
-    found = _DURATION.match(value) if isinstance(value, str) else None
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not found or not value:
         raise ValueError(DURATION_MESSAGE)
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
@@ -91,11 +91,11 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "maxLength": 16,
+            "maxLength": 24,
             "x-kubernetes-validations": [
                 rule(
                     # The form is checked first, so that the message is ours and not the parser's.
-                    "self.matches('^([0-9]+h)?([0-9]+m)?([0-9]+s)?$') && self.size() > 0"
+                    "self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$') && self.size() > 0"
                     " && duration(self) >= duration('1s')",
                     DURATION_MESSAGE,
                 )

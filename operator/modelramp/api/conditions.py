@@ -1,4 +1,4 @@
-"""Conditions as the API conventions and kstatus want them: `kubectl wait`, `helm --wait` and Argo CD read these."""
+"""Conditions as the API conventions and kstatus want them: `kubectl wait` and Argo CD read these."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ class Condition(Record):
 
 Conditions = Annotated[
     list[Condition],
-    Field(max_length=24, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    Field(
+        max_length=24,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    ),
 ]
 
 __all__ = ["Condition", "ConditionStatus", "ConditionType", "Conditions"]
-

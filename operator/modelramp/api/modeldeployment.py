@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
-from modelramp.api.base import Duration, Record, Text, Time, rule
+from modelramp.api.base import Duration, Record, Text, Time, rule, rules
 from modelramp.api.modelversion import Model, Semver
 
 NAME_RULE = rule(
     "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 52",
-    "metadata.name must begin with a letter, have only lower-case letters, digits and '-', and at most 52 characters:"
-    " the Services and the route are named after it",
+    "metadata.name must begin with a letter, have only lower-case letters, digits and '-', and at most 52"
+    " characters: the Services and the route are named after it",
 )
 
 Host = Annotated[
@@ -45,20 +46,24 @@ PodSpec = Annotated[
 class TemplateMetadata(Record):
     """Labels and annotations of the pods."""
 
-    labels: Annotated[Labels | None, Field(description="Labels of the pods, beside the operator's own.")] = None
+    labels: Annotated[Labels | None, Field(description="Labels of the pods, beside the operator's own.")] = (
+        None
+    )
     annotations: Annotated[Annotations | None, Field(description="Annotations of the pods.")] = None
 
 
 class PodTemplate(Record):
     """The pod template of a revision, as in a Deployment."""
 
-    metadata: Annotated[TemplateMetadata | None, Field(description="Labels and annotations of the pods.")] = None
+    metadata: Annotated[TemplateMetadata | None, Field(description="Labels and annotations of the pods.")] = (
+        None
+    )
     spec: Annotated[
         PodSpec,
         Field(
             description=(
-                "Pod specification as in a Deployment. MODEL_NAME, MODEL_VERSION, MODEL_URI and MODEL_DIGEST are"
-                " put into the environment of every container."
+                "Pod specification as in a Deployment. MODEL_NAME, MODEL_VERSION, MODEL_URI and MODEL_DIGEST"
+                " are put into the environment of every container."
             )
         ),
     ]
@@ -67,7 +72,9 @@ class PodTemplate(Record):
 class Workload(Record):
     """What runs a revision."""
 
-    template: Annotated[PodTemplate, Field(description="Per revision a Deployment and a Service are made of it.")]
+    template: Annotated[
+        PodTemplate, Field(description="Per revision a Deployment and a Service are made of it.")
+    ]
 
 
 class IstioTraffic(Record):
@@ -95,17 +102,35 @@ class StrategyType(StrEnum):
     CANARY = "Canary"
 
 
+Weight = Annotated[
+    int,
+    Field(ge=1, le=99),
+    # A rule instead of `maximum`: its message says what to write.
+    WithJsonSchema(
+        {
+            "type": "integer",
+            "x-kubernetes-validations": [
+                rule(
+                    "self >= 1 && self <= 99", "weight must be 1 to 99; 100 % follows the last step by itself"
+                )
+            ],
+        }
+    ),
+]
+
+
 class Step(Record):
     """One step of a canary."""
 
     weight: Annotated[
-        int, Field(ge=1, le=99, description="Percent of the traffic for the new version; 100 is implied at the end.")
+        Weight,
+        Field(description="Percent of the traffic for the new version, 1 to 99; 100 is implied at the end."),
     ]
     hold: Annotated[Duration, Field(description="The least time at this weight, such as 24h.")]
 
 
 def _rising(steps: list[Step]) -> None:
-    for number, (before, after) in enumerate(zip(steps, steps[1:], strict=False), start=2):
+    for number, (before, after) in enumerate(pairwise(steps), start=2):
         if after.weight <= before.weight:
             raise ValueError(f"weights must rise: {after.weight} follows {before.weight} in step {number}")
 
@@ -153,11 +178,20 @@ class Profile(StrEnum):
     ENVOY = "envoy"
 
 
-Share = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(gt=0, le=0.9)]
+
+
+METRIC_RULE = rule(
+    "!has(self.criticalLimit) || self.criticalLimit > self.limit",
+    "criticalLimit must be greater than limit",
+    field=".criticalLimit",
+)
 
 
 class Metric(Record):
     """One check of every step."""
+
+    model_config = ConfigDict(json_schema_extra=rules(METRIC_RULE))
 
     name: Annotated[
         MetricName,
@@ -174,15 +208,10 @@ class Metric(Record):
     @model_validator(mode="after")
     def _check(self) -> Metric:
         if self.critical_limit is not None and self.critical_limit <= self.limit:
-            raise ValueError(f"criticalLimit {self.critical_limit:g} must be greater than limit {self.limit:g}")
+            raise ValueError(
+                f"criticalLimit {self.critical_limit:g} must be greater than limit {self.limit:g}"
+            )
         return self
-
-
-METRIC_RULE = rule(
-    "!has(self.criticalLimit) || self.criticalLimit > self.limit",
-    "criticalLimit must be greater than limit",
-    field=".criticalLimit",
-)
 
 
 class Analysis(Record):
@@ -207,9 +236,7 @@ class RollbackPolicy(Record):
 
     keep_previous: Annotated[
         Duration,
-        Field(
-            description="The bake: after 100 % the previous revision stays warm so long, and judgement goes on."
-        ),
+        Field(description="The bake: so long the previous revision stays warm, and judgement goes on."),
     ] = Field(default="1h", validate_default=True)
 
 
@@ -240,20 +267,26 @@ class ModelDeploymentSpec(Record):
     """Which version should serve, and how it gets there."""
 
     model: Annotated[Model, Field(description="The family of models.")]
-    version: Annotated[Semver, Field(description="The version that should serve: ModelVersion <model>-<version>.")]
+    version: Annotated[
+        Semver, Field(description="The version that should serve: ModelVersion <model>-<version>.")
+    ]
     replicas: Annotated[
         int, Field(ge=1, le=1000, description="Pods of the revision that serves all traffic.")
     ] = 1
     workload: Annotated[Workload, Field(description="What runs a revision.")]
-    port: Annotated[int, Field(ge=1, le=65535, description="The port the pods serve at, and the Services'.")] = 8080
+    port: Annotated[
+        int, Field(ge=1, le=65535, description="The port the pods serve at, and the Services'.")
+    ] = 8080
     traffic: Annotated[Traffic, Field(description="How requests reach the model.")]
     strategy: Annotated[
         Strategy | None,
-        Field(description="How traffic moves to a new version. Left out: chosen by the semantic version's change."),
+        Field(description="How traffic moves to a new version. Left out: chosen by the change of version."),
     ] = None
     analysis: Annotated[
         Analysis | None,
-        Field(description="What a revision is judged by. Left out: error rate 5 % (critical 10 %), latency 5 %."),
+        Field(
+            description="What a revision is judged by. Left out: error rate 5 %, latency 5 %, critical 10 %."
+        ),
     ] = None
     rollback_policy: Annotated[RollbackPolicy, Field(description="How a revision is taken back.")] = Field(
         default={}, validate_default=True

@@ -1,7 +1,7 @@
 """`ModelVersion`: what a model is. Its record is immutable; only the wanted stage may change.
 
-No field of the record has a schema default: the digest is taken over what the user wrote, and what is absent is
-not in it, so that fields can be added in later releases without a new digest.
+No field of the record has a schema default: the digest is taken over what the user wrote, and what is absent
+is not in it, so that fields can be added in later releases without a new digest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SEMVER_MESSAGE = (
 Semver = Annotated[
     str,
     Field(pattern=SEMVER, max_length=48),
-    # The rule instead of `pattern`: its message says what is wanted, not which expression did not match.
+    # The rule instead of `pattern`: its message says what is wanted.
     WithJsonSchema(
         {
             "type": "string",
@@ -46,7 +46,9 @@ Model = Annotated[
         {
             "type": "string",
             "maxLength": 63,
-            "x-kubernetes-validations": [rule("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')", MODEL_MESSAGE)],
+            "x-kubernetes-validations": [
+                rule("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')", MODEL_MESSAGE)
+            ],
         }
     ),
 ]
@@ -97,8 +99,12 @@ class ArtifactRole(StrEnum):
 class ModelFormat(Record):
     """How the model is stored, in KServe's vocabulary."""
 
-    name: Annotated[str, Field(min_length=1, max_length=63, description="Format, such as onnx, sklearn or mlflow.")]
-    version: Annotated[str | None, Field(max_length=63, description="Version of the format, such as 1.16.")] = None
+    name: Annotated[
+        str, Field(min_length=1, max_length=63, description="Format, such as onnx, sklearn or mlflow.")
+    ]
+    version: Annotated[
+        str | None, Field(max_length=63, description="Version of the format, such as 1.16.")
+    ] = None
 
 
 class Artifact(Record):
@@ -106,7 +112,10 @@ class Artifact(Record):
 
     role: Annotated[ArtifactRole, Field(description="What the file is for.")]
     uri: Annotated[
-        str, Field(min_length=1, max_length=2048, description="Where the file lies: s3, gs, https, oci, pvc or file.")
+        str,
+        Field(
+            min_length=1, max_length=2048, description="Where the file lies: s3, gs, https, oci, pvc or file."
+        ),
     ]
     digest: Annotated[Digest, Field(description="sha256 of the file: `sha256:` and 64 hexadecimal digits.")]
     size_bytes: Annotated[int | None, Field(ge=0, description="Size of the file in bytes.")] = None
@@ -120,10 +129,16 @@ class ModelVersionSpec(Record):
     model_format: Annotated[ModelFormat, Field(description="How the model is stored.")]
     artifacts: Annotated[
         list[Artifact],
-        Field(min_length=1, max_length=64, description="The files of this version; one of them has the role model."),
+        Field(
+            min_length=1,
+            max_length=64,
+            description="The files of this version; one of them has the role model.",
+        ),
     ]
     created_by: Annotated[Name | None, Field(description="Who made this version.")] = None
-    changelog: Annotated[str | None, Field(max_length=16384, description="What changed against the last one.")] = None
+    changelog: Annotated[
+        str | None, Field(max_length=16384, description="What changed against the last one.")
+    ] = None
     tags: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=63)]] | None,
         Field(max_length=64, description="Free words to find this version by."),
@@ -141,7 +156,8 @@ def _immutability() -> list[dict[str, object]]:
     names = (field.alias or name for name, field in ModelVersionSpec.model_fields.items())
     return [
         rule(
-            f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})",
+            f"has(self.{name}) == has(oldSelf.{name})"
+            f" && (!has(self.{name}) || self.{name} == oldSelf.{name})",
             f"{name} is immutable: the record of a version never changes; make a new version instead",
             field=f".{name}",
         )
@@ -170,11 +186,15 @@ ROOT_RULES = [
 class ModelVersionStatus(Record):
     """What the operator found out about a version."""
 
-    observed_generation: Annotated[int | None, Field(description="The generation this status speaks of.")] = None
+    observed_generation: Annotated[int | None, Field(description="The generation this status speaks of.")] = (
+        None
+    )
     digest: Annotated[
         str | None, Field(max_length=80, description="Identity of the record: sha256 of its canonical JSON.")
     ] = None
-    conditions: Annotated[Conditions, Field(description="Ready: the record is read and has a digest.")] = []
+    conditions: Annotated[Conditions, Field(description="Ready: the record is read and has a digest.")] = (
+        Field(default_factory=list)
+    )
     last_used: Annotated[Time | None, Field(description="The last day on which this version served.")] = None
 
 

@@ -1,7 +1,7 @@
 """`ModelDeployment.status`: the operator's durable memory, and what people see.
 
-`phase` and `summary` are for people and never read back. `evidence` is the checkpoint of the sufficient statistics;
-the judgement's own module gives it meaning.
+`phase` and `summary` are for people and never read back. `evidence` is the checkpoint of the sufficient
+statistics; the judgement's own module gives it meaning.
 """
 
 from __future__ import annotations
@@ -52,7 +52,12 @@ class CandidateStatus(StableStatus):
     """The revision that is on its way."""
 
     step: Annotated[
-        int, Field(ge=0, le=21, description="The step it is at, from 1; 0 before the first, one past the last at 100 %.")
+        int,
+        Field(
+            ge=0,
+            le=21,
+            description="The step it is at, from 1; 0 before the first, one past the last at 100 %.",
+        ),
     ] = 0
     step_started_at: Annotated[Time | None, Field(description="When this step was decided.")] = None
     lost_seconds: Annotated[
@@ -69,11 +74,18 @@ class PreviousStatus(RevisionStatus):
 class PlanStatus(Record):
     """What a rollout was started with. It does not change when a policy does."""
 
-    id: Annotated[str, Field(max_length=63, description="Name of the rollout, also in the route's step annotation.")]
+    id: Annotated[
+        str, Field(max_length=63, description="Name of the rollout, also in the route's step annotation.")
+    ]
     hash: Annotated[str, Field(max_length=63, description="Hash of strategy and analysis.")]
+    revision: Annotated[RevisionName, Field(description="The revision that is rolled out.")]
     strategy: Annotated[Strategy, Field(description="The steps.")]
     analysis: Annotated[Analysis, Field(description="The checks.")]
     started_at: Annotated[Time, Field(description="When the rollout began.")]
+    bake_limits: Annotated[
+        dict[str, float] | None,
+        Field(max_length=10, description="Limits of the bake, from stable's own share in its last hold."),
+    ] = None
 
 
 class AnalysisStatus(Record):
@@ -81,9 +93,13 @@ class AnalysisStatus(Record):
 
     metric: Annotated[str, Field(max_length=63, description="Name of the check.")]
     verdict: Annotated[str, Field(max_length=31, description="Pass, Fail or Inconclusive.")]
-    tier: Annotated[str | None, Field(max_length=31, description="Of a failing verdict: Fail or Critical.")] = None
+    tier: Annotated[
+        str | None, Field(max_length=31, description="Of a failing verdict: Fail or Critical.")
+    ] = None
     value: Annotated[float | None, Field(description="The candidate's share.")] = None
-    baseline: Annotated[float | None, Field(description="The stable revision's share in the same time.")] = None
+    baseline: Annotated[float | None, Field(description="The stable revision's share in the same time.")] = (
+        None
+    )
     interval: Annotated[
         list[float] | None, Field(max_length=2, description="95 % confidence interval of value.")
     ] = None
@@ -153,13 +169,19 @@ class Summary(Record):
 class ModelDeploymentStatus(Record):
     """What the operator knows and remembers of a ModelDeployment."""
 
-    observed_generation: Annotated[int | None, Field(description="The generation this status speaks of.")] = None
+    observed_generation: Annotated[int | None, Field(description="The generation this status speaks of.")] = (
+        None
+    )
     phase: Annotated[Phase | None, Field(description="A word for people.")] = None
-    conditions: Annotated[Conditions, Field(description="State in the terms of the API conventions.")] = []
+    conditions: Annotated[Conditions, Field(description="State in the terms of the API conventions.")] = (
+        Field(default_factory=list)
+    )
     plan: Annotated[PlanStatus | None, Field(description="What the present rollout was started with.")] = None
     stable: Annotated[StableStatus | None, Field(description="The revision that is known to be good.")] = None
     candidate: Annotated[CandidateStatus | None, Field(description="The revision on its way.")] = None
-    previous: Annotated[PreviousStatus | None, Field(description="The one before stable, while baking.")] = None
+    previous: Annotated[PreviousStatus | None, Field(description="The one before stable, while baking.")] = (
+        None
+    )
     promoted_at: Annotated[Time | None, Field(description="When stable reached 100 %.")] = None
     analysis: Annotated[list[AnalysisStatus] | None, Field(max_length=20, description="The verdicts.")] = None
     evidence: Annotated[
@@ -170,9 +192,11 @@ class ModelDeploymentStatus(Record):
     summary: Annotated[Summary | None, Field(description="What the columns show.")] = None
     rejected_revisions: Annotated[
         list[RejectedRevision], Field(max_length=50, description="What is not tried again without a retry.")
-    ] = []
+    ] = Field(default_factory=list)
     last_request: Annotated[RequestStatus | None, Field(description="The answer to the last request.")] = None
-    history: Annotated[list[HistoryEntry], Field(max_length=10, description="The last rollouts, newest first.")] = []
+    history: Annotated[
+        list[HistoryEntry], Field(max_length=10, description="The last rollouts, newest first.")
+    ] = Field(default_factory=list)
     format: Annotated[int | None, Field(description="Version of this status' meaning.")] = None
 
 
