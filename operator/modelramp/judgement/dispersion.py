@@ -1,7 +1,7 @@
-"""How much errors come in bursts: retries, sessions and a stalling pod make counts vary more than a coin would.
+"""How much errors come in bursts: retries, sessions, a stalling pod make counts vary more than a coin would.
 
-All evidence is divided by this figure; without that, bursts of ten raise a false alarm on nearly every day, and let
-bad revisions pass too early.
+All evidence is divided by this figure; without that, bursts of ten raise a false alarm on nearly every day,
+and let bad revisions pass too early.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ PRIOR_LOOKS = 30
 def shrunk(*, looks: int, n: int, k: int, spread: float, prior: float) -> float:
     """``max(1, (X^2 + 30 phi0) / (df + 30))``, X^2 the Pearson sum over looks of one arm.
 
-    ``spread`` is the sum of k_i^2/n_i, which with the totals n and k gives X^2 without keeping the looks. Looks
-    without any error, or of nothing but errors, say nothing about bursts.
+    ``spread`` is the sum of k_i^2/n_i, which with the totals n and k gives X^2 without keeping the looks.
+    Looks without any error, or of nothing but errors, say nothing about bursts.
     """
     if looks < 2 or not 0 < k < n:  # noqa: PLR2004  a variance needs two
         return max(1.0, prior)

@@ -1,21 +1,24 @@
 """What has been seen in one scope, as sufficient statistics that fit into a status.
 
-Evidence is a pure fold over looks on the grid, so it can be stored anywhere on the way and continued from there: live
-state and state replayed from a checkpoint are equal to the last bit. A scope is one step of one rollout
+Evidence is a pure fold over looks on the grid, so it can be stored anywhere on the way and continued from
+there: live state and state replayed from a checkpoint are equal to the last bit. A scope is one step of one rollout
 (``<rollout id>/<index>``); nothing crosses scopes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from modelramp.judgement import alarm, dispersion
-from modelramp.judgement.plan import Check, Plan
 from modelramp.judgement.verdict import Arm, Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelramp.judgement.plan import Check, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ Seen: TypeAlias = Counts | NoData | ProviderError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one metric showed at one grid point, ``at`` (Unix seconds), since the grid point before; per arm."""
+    """What one metric showed at the grid point ``at`` (Unix seconds), since the one before; per arm."""
 
     at: int
     arms: Mapping[Arm, Seen]
@@ -138,7 +141,7 @@ class Evidence:
 
 
 def first_look(since: datetime, interval: int) -> int:
-    """The first grid point at or after the acknowledgement (Unix seconds): its counters are the scope's zero."""
+    """First grid point at or after the acknowledgement (Unix seconds): its counters are the scope's zero."""
     seconds = int(since.timestamp() // 1)
     exact = since.microsecond == 0
     return -(-(seconds if exact else seconds + 1) // interval) * interval
@@ -178,7 +181,7 @@ def advance(evidence: Evidence, check: str, look: Look, plan: Plan) -> Evidence:
 
 
 def interrupted(evidence: Evidence, check: str, message: str, plan: Plan) -> Evidence:
-    """The evidence when the provider did not answer. Nothing is counted: the looks missed are replayed later."""
+    """The evidence when the provider did not answer: nothing is counted, the looks are replayed later."""
     return _with(evidence, check, replace(_metric(evidence, check, plan), trouble=message))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from modelramp.judgement import proof
 from modelramp.judgement.evidence import Alarm, Counts, Evidence, MetricEvidence, phi
@@ -12,17 +12,21 @@ from modelramp.judgement.plan import HIGHEST_LIMIT, Check, Plan
 from modelramp.judgement.special import clopper_pearson
 from modelramp.judgement.verdict import Outcome, Verdict
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 # Evidence older than this many intervals (and the plan's lag) is no evidence.
 STALE_INTERVALS = 3
 # What the bake forgives over the upper bound of the stable revision's own rate.
 BAKE_MARGIN = 1.25
+_NONE = Counts()
 
 
 def judge(evidence: Evidence | None, plan: Plan, *, now: datetime) -> tuple[Verdict, ...]:
     """One verdict per check of the plan, in its order.
 
-    ``Fail`` comes from an alarm alone and stays. ``Pass`` means proved under the limit, and that the latest look
-    saw the candidate. Everything else is ``Inconclusive``, no data and no answer included.
+    ``Fail`` comes from an alarm alone and stays. ``Pass`` means proved under the limit, and that the latest
+    look saw the candidate. Everything else is ``Inconclusive``, no data and no answer included.
     """
     metrics: Mapping[str, MetricEvidence] = {} if evidence is None else evidence.metrics
     return tuple(_verdict(metrics.get(check.name), check, plan, now) for check in plan.checks)
@@ -64,7 +68,9 @@ def _unseen(metric: MetricEvidence, check: Check, plan: Plan, now: datetime) -> 
     return None
 
 
-def _verdict(metric: MetricEvidence | None, check: Check, plan: Plan, now: datetime) -> Verdict:
+def _verdict(  # noqa: PLR0911  one return per thing that can be said
+    metric: MetricEvidence | None, check: Check, plan: Plan, now: datetime
+) -> Verdict:
     if metric is None:
         return _say(check, Outcome.INCONCLUSIVE, f"{check.label}: waiting for the first look")
     if metric.alarm is not None:
@@ -88,8 +94,8 @@ def _verdict(metric: MetricEvidence | None, check: Check, plan: Plan, now: datet
     more *= scale
     eta = more * (metric.at - metric.first) / seen.n
     text = (
-        f"{figures} is not yet proved under {_percent(check.limit)}: about {more:,.0f} more requests at this rate, "
-        f"in about {_duration(eta)}"
+        f"{figures} is not yet proved under {_percent(check.limit)}: about {more:,.0f} more requests "
+        f"at this rate, in about {_duration(eta)}"
     )
     return _say(check, Outcome.INCONCLUSIVE, text, seen=seen, stable=stable, eta=eta)
 
@@ -111,8 +117,8 @@ def _say(
     outcome: Outcome,
     message: str,
     *,
-    seen: Counts = Counts(),
-    stable: Counts = Counts(),
+    seen: Counts = _NONE,
+    stable: Counts = _NONE,
     eta: float | None = None,
 ) -> Verdict:
     return Verdict(

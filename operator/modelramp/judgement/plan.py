@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Without a history of the stable revision, errors are taken to come in bursts of about this size.
 BURSTY = 5.0
@@ -16,10 +19,10 @@ HIGHEST_LIMIT = 0.9
 def prior_dispersion(interval: float) -> float:
     """Dispersion of errors per look (Pearson, 1 = independent) that is assumed before any is measured.
 
-    Looks of 30 s and more: 5, so that a proof needs about 350 requests instead of 70 and a burst of ten errors
-    is no alarm. Shorter looks fall in a line towards 1. The prior weighs as much as 30 measured looks: that is
-    15 minutes for looks of 30 s, in which an alarm by chance must not happen, but only seconds for looks of 1 s,
-    which somebody chooses who wants answers in seconds.
+    Looks of 30 s and more: 5, so that a proof needs about 350 requests instead of 70 and a burst of ten
+    errors is no alarm. Shorter looks fall in a line towards 1. The prior weighs as much as 30 measured
+    looks: that is 15 minutes for looks of 30 s, in which an alarm by chance must not happen, but only seconds
+    for looks of 1 s, which somebody chooses who wants answers in seconds.
     """
     return 1.0 + (BURSTY - 1.0) * min(1.0, interval / LONG_LOOK)
 
@@ -91,8 +94,8 @@ class Plan:
     Attributes:
         checks: In the order in which they are shown.
         interval: Seconds between looks; looks lie at whole multiples of it in Unix time.
-        lag: Seconds after its grid point at which a look's counters are expected at the latest (ingestion delay,
-            timeouts). Evidence that is older than that and three intervals counts as no evidence.
+        lag: Seconds after its grid point at which a look's counters are expected at the latest (ingestion
+            delay, timeouts). Evidence that is older than that and three intervals counts as no evidence.
         phi0: Dispersion assumed before any is measured; ``None`` = `prior_dispersion` of the interval.
 
     Raises:
@@ -127,6 +130,6 @@ class Plan:
         raise KeyError(f"no check {name!r}; this plan has {[c.name for c in self.checks]}")
 
     def baking(self, limits: Mapping[str, float]) -> Plan:
-        """The same plan with the alarms' limits for the bake, where no other arm is left (see `bake_limits`)."""
+        """The same plan with the alarms' limits for the bake, where no other arm is left: `bake_limits`."""
         checks = tuple(replace(c, alarm_limit=limits.get(c.name, c.alarm_limit)) for c in self.checks)
         return replace(self, checks=checks)

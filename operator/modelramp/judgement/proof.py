@@ -1,8 +1,8 @@
-"""Proof C: an e-process against "the share of bad requests is at or over the limit", valid at any number of looks.
+"""Proof C: an e-process against "the share of bad requests is not under the limit", at any number of looks.
 
-The alternative is a Beta(1/2, 20) truncated to shares under the limit; by Ville's inequality a revision at the limit
-or over it ever reaches 20 with probability 1/20 at most. Waiting instead for a confidence bound to fall under the
-limit would pass a revision that sits at the limit in a third of the runs.
+The alternative is a Beta(1/2, 20) truncated to shares under the limit; by Ville's inequality a revision at
+the limit or over it ever reaches 20 with probability 1/20 at most. Waiting instead for a confidence bound to fall
+under the limit would pass a revision that sits at the limit in a third of the runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MOST_REQUESTS = 1e10
 
 
 def log_evidence(*, n: float, k: float, null: float) -> float:
-    """``ln E`` for k bad ones of n requests against p >= null; fractions are welcome (counts over a dispersion)."""
+    """``ln E`` for k bad ones of n requests against p >= null; fractions (counts over phi) are welcome."""
     a, b = PRIOR_BAD + k, PRIOR_GOOD + n - k
     posterior = log_beta(a, b) + log_beta_cdf(null, a, b)
     prior = log_beta(PRIOR_BAD, PRIOR_GOOD) + log_beta_cdf(null, PRIOR_BAD, PRIOR_GOOD)
@@ -31,7 +31,7 @@ def proved(*, n: float, k: float, null: float) -> bool:
 
 
 def requests_to_proof(*, n: float, k: float, null: float) -> float | None:
-    """How many more requests prove it if the share of bad ones stays k/n; 0 if proved, None if they never will."""
+    """How many more requests prove it while the share stays k/n; 0 if proved, None if they never will."""
     if proved(n=n, k=k, null=null):
         return 0.0
     share = k / n if n else 0.0

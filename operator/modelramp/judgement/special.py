@@ -1,10 +1,10 @@
 """Beta functions in log space, with the standard library alone.
 
-Counts reach 10^8 and tails fall far below the smallest float, so everything is a logarithm, and nothing is the
-difference of two large logarithms. scipy is the oracle in the tests; it is too big to ship for four functions.
+Counts reach 10^8 and tails fall far below the smallest float, so everything is a logarithm, and nothing is
+the difference of two large logarithms. scipy is the oracle in the tests; it is too big to ship for this.
 
-Sources: Abramowitz & Stegun 6.1.41 (Stirling's series) and 26.5.8 (continued fraction), evaluated after Lentz;
-the deviance form of the density after Loader (2000), "Fast and accurate computation of binomial probabilities".
+Sources: Abramowitz & Stegun 6.1.41 (Stirling's series) and 26.5.8 (continued fraction), evaluated after
+Lentz; the deviance form after Loader (2000), "Fast and accurate computation of binomial probabilities".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAX_STEPS = 200
 
 
 def _stirling_rest(x: float) -> float:
-    """``lgamma(x) - (x - 1/2) ln x + x - ln(2 pi)/2`` for x >= 10; exactly what Stirling's formula leaves out."""
+    """``lgamma(x) - (x - 1/2) ln x + x - ln(2 pi)/2`` for x >= 10: what Stirling leaves out."""
     inverse_square = 1.0 / (x * x)
     total = 0.0
     for coefficient in reversed(_STIRLING):
@@ -66,7 +66,7 @@ def log_beta(a: float, b: float) -> float:
 
 
 def _log_share(x: float, y: float) -> float:
-    """``ln x`` where y = 1 - x is known as well: taken from the smaller of the two, which has all its digits."""
+    """``ln x`` where y = 1 - x is known too: taken from the smaller of the two, which has all its digits."""
     return math.log1p(-y) if y < x else math.log(x)
 
 
@@ -125,7 +125,7 @@ def _log_lower(a: float, b: float, x: float, y: float) -> float:
 
 
 def log_beta_cdf(x: float, a: float, b: float) -> float:
-    """``ln P(X <= x)`` of a Beta(a, b) variable (ln of the regularised incomplete Beta function), a, b > 0."""
+    """``ln P(X <= x)`` of a Beta(a, b) variable: ln of the regularised incomplete Beta function; a, b > 0."""
     return _log_lower(a, b, x, 1.0 - x)
 
 
@@ -137,7 +137,7 @@ def log_beta_sf(x: float, a: float, b: float) -> float:
 def _solve(a: float, b: float, *, log_q: float, upper: bool) -> float:
     """The x at which the lower (or upper) tail of Beta(a, b) is exp(log_q).
 
-    Newton's method in ln x, kept inside a bracket that each step narrows; where it leaves it, the bracket is halved.
+    Newton's method in ln x, kept in a bracket that each step narrows; outside of it, the bracket is halved.
     """
     low, high = -745.0, 0.0
     u = math.log(a / (a + b))

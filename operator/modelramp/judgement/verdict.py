@@ -37,8 +37,8 @@ class Verdict:
         reason: Reason of a rollback that follows from a failure of this check (``ErrorRate``, ``Latency``).
         outcome: ``Fail`` only by an alarm, ``Pass`` only by a proof.
         tier: Set exactly when the outcome is ``Fail``.
-        value: The candidate's share of bad requests, 0 to 1; on ``Fail`` in the stretch that raised the alarm,
-            otherwise in the whole scope. ``None`` without requests.
+        value: The candidate's share of bad requests, 0 to 1; on ``Fail`` in the stretch that raised the
+            alarm, otherwise in the whole scope. ``None`` without requests.
         baseline: The stable arm's share in the same time.
         interval: Clopper-Pearson 95 % interval of ``value``.
         n: The candidate's requests behind ``value``.
