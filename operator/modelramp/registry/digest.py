@@ -1,7 +1,7 @@
 """The identity of a version's record: what a rejection, an approval and a pod name when they name a version.
 
-Two records have the same digest exactly when everything that was written in them is the same. The wanted stage is
-not part of it. What is absent is not in it either, so that a later release can add fields and old digests stay.
+Two records have the same digest exactly when everything that was written in them is the same. The wanted stage
+is not part of it. What is absent is not in it either, so a later release can add fields and old digests stay.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ SCHEME = "v1:sha256"
 def canonical(spec: ModelVersionSpec) -> bytes:
     """The record as canonical JSON (RFC 8785), without its mutable fields.
 
-    Keys are sorted, there is no space between tokens, and text is UTF-8 as it was written. All keys are ASCII and
-    all numbers integers, so Python's own order and notation are those of the RFC.
+    Keys are sorted, there is no space between tokens, and text is UTF-8 as it was written. All keys are ASCII
+    and all numbers integers, so Python's own order and notation are those of the RFC.
     """
     record = {name: value for name, value in spec.wire().items() if name not in MUTABLE}
     return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

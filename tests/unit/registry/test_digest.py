@@ -44,7 +44,8 @@ FULL: dict[str, Any] = {
 # What the canonical record of SMALL is, written by hand from RFC 8785.
 SMALL_CANONICAL = (
     '{"artifacts":[{"digest":"sha256:' + "0" * 64 + '","role":"model",'
-    '"uri":"s3://models/fraud/1.0.0/model.onnx"}],"model":"fraud","modelFormat":{"name":"onnx"},"version":"1.0.0"}'
+    '"uri":"s3://models/fraud/1.0.0/model.onnx"}],'
+    '"model":"fraud","modelFormat":{"name":"onnx"},"version":"1.0.0"}'
 )
 # Changing one of these would make every record that exists another one: never do it, add a scheme instead.
 GOLDEN = [
