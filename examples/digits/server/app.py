@@ -49,8 +49,10 @@ class Service:
     async def _finish_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
         response.headers["x-model-version"] = self._served["version"]
         if self.draining:
-            # The caller must not send its next request on a connection that is about to end.
+            # The caller must not send its next request on a connection that is about to end. By now aiohttp
+            # has written its own Connection header, so closing alone would come without a word.
             response.force_close()
+            response.headers["Connection"] = "close"
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
