@@ -1,7 +1,7 @@
 """The identity of a version's record: what a rejection, an approval and a pod name when they name a version.
 
-Two records have the same digest exactly when everything that was written in them is the same. The wanted stage
-is not part of it. What is absent is not in it either, so a later release can add fields and old digests stay.
+Two records have the same digest exactly when everything that was written in them is the same. The wanted
+stage is not part of it. What is absent is not in it either: later releases can add fields, old digests stay.
 """
 
 from __future__ import annotations

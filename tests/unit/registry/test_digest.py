@@ -75,7 +75,7 @@ def test_golden_digests(record: dict[str, Any], expected: str) -> None:
 
 
 def test_canonical_form_is_that_of_the_rfc() -> None:
-    """Keys sorted at every level, no spaces, absent fields left out; the digest is sha256 of just these bytes."""
+    """Keys sorted at every level, no spaces, absent fields left out; the digest is sha256 of these bytes."""
     assert canonical(ModelVersionSpec.model_validate(SMALL)).decode() == SMALL_CANONICAL
     assert digest(SMALL) == "v1:sha256:" + hashlib.sha256(SMALL_CANONICAL.encode()).hexdigest()
 
