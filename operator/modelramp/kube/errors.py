@@ -1,17 +1,25 @@
 """What can come back from the API server instead of an answer.
 
-Callers react to five cases, never to a status code: look again, give way, tell a person, count as
-gone, try later.
+Callers react to a few cases, never to a status code: look again, give way, tell a person, count as gone, try
+later, end the process.
 """
 
 from __future__ import annotations
 
 
 class ClusterError(Exception):
-    """Base of everything that a `Cluster` raises."""
+    """Base of everything that a `Cluster` raises.
+
+    Attributes:
+        message: the API server's words, or what went wrong on the way to it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
-class Fenced(ClusterError):  # noqa: N818 - the names are the agreed vocabulary, and none needs "Error"
+class Fenced(ClusterError):  # noqa: N818 - these names are the operator's vocabulary; none needs "Error"
     """The object is not the one that was decided on (409 by resourceVersion or uid): look again."""
 
 
@@ -20,13 +28,11 @@ class FieldConflict(ClusterError):  # noqa: N818
 
     Attributes:
         managers: who owns them, in alphabetical order.
-        message: the API server's words.
     """
 
     def __init__(self, managers: tuple[str, ...], message: str) -> None:
         super().__init__(message)
         self.managers = managers
-        self.message = message
 
 
 class Refused(ClusterError):  # noqa: N818
@@ -35,29 +41,27 @@ class Refused(ClusterError):  # noqa: N818
     Attributes:
         status: HTTP status (400, 403, 405, 413, 422 …).
         reason: the API server's reason, such as `Forbidden` or `Invalid`.
-        message: the API server's words.
     """
 
     def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(f"{status} {reason}: {message}")
+        super().__init__(message)
         self.status = status
         self.reason = reason
-        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason}: {self.message}"
 
 
 class Missing(ClusterError):  # noqa: N818
-    """The object, or its whole kind, is not there (404)."""
+    """The object, its namespace, or its whole kind is not there (404)."""
 
 
 class Unavailable(ClusterError):  # noqa: N818
     """No answer, or none that says anything about the request (connection, time-out, 429, 5xx).
 
-    A write may have happened.
-
-    Attributes:
-        message: what went wrong, with the address.
+    A write may have happened all the same.
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+
+class Unauthorized(ClusterError):  # noqa: N818
+    """The API server does not know us any more (401). Nothing helps but a new start with new credentials."""

@@ -9,11 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-DEPLOYMENT_LABEL: Final = "modelramp.dev/deployment"
-"""On every child: the name of the ModelDeployment (same namespace) it belongs to."""
-
-APEX_LABEL: Final = "modelramp.dev/apex"
-"""On apex Services only: Services of revisions are not watched."""
+from modelramp.workloads import labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +52,12 @@ class Kind:
 
 MODEL_VERSION: Final = Kind("modelramp.dev", "v1alpha1", "modelversions", "ModelVersion")
 MODEL_DEPLOYMENT: Final = Kind("modelramp.dev", "v1alpha1", "modeldeployments", "ModelDeployment")
-DEPLOYMENT: Final = Kind("apps", "v1", "deployments", "Deployment", selector=DEPLOYMENT_LABEL)
-SERVICE: Final = Kind("", "v1", "services", "Service", selector=APEX_LABEL)
-POD: Final = Kind("", "v1", "pods", "Pod", selector=DEPLOYMENT_LABEL)
+DEPLOYMENT: Final = Kind("apps", "v1", "deployments", "Deployment", selector=labels.DEPLOYMENT)
+# Services of revisions carry no apex label and are not watched.
+SERVICE: Final = Kind("", "v1", "services", "Service", selector=labels.APEX)
+POD: Final = Kind("", "v1", "pods", "Pod", selector=labels.DEPLOYMENT)
 ENDPOINT_SLICE: Final = Kind(
-    "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", selector=DEPLOYMENT_LABEL
+    "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", selector=labels.DEPLOYMENT
 )
 VIRTUAL_SERVICE: Final = Kind("networking.istio.io", "v1", "virtualservices", "VirtualService")
 

@@ -1,0 +1,200 @@
+"""The adapter from the port to a real API server, on the generic calls of the Kubernetes client.
+
+Bodies are plain dicts: models would cost start-up time, memory, and fields they do not know yet.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from kubernetes.aio.client.api_client import ApiClient
+
+from modelramp.kube import answers
+from modelramp.kube.errors import ClusterError, Missing, Unavailable
+from modelramp.kube.kinds import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kubernetes.aio.client.configuration import Configuration
+
+    Record = Callable[[Kind, str, str, float], None]
+
+PAGE = 500
+"""Objects a list request asks for at once."""
+
+CONNECTIONS = 128
+"""Requests in flight at once: a hundred rollouts that start together must not queue behind each other."""
+
+_CONNECT_TIMEOUT = 5.0
+_WRITE_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=_CONNECT_TIMEOUT)
+_LIST_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=_CONNECT_TIMEOUT)
+_APPLY = "application/apply-patch+yaml"
+_JSON_PATCH = "application/json-patch+json"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_EVENT = Kind("events.k8s.io", "v1", "events", "Event")
+_MANAGER = "modelramp"
+
+
+class Client:
+    """A `Cluster` behind HTTPS. Close it when done.
+
+    Args:
+        configuration: address and credentials (see `login.load`).
+        record: called after each request with kind, verb, outcome (`ok` or the error's name) and seconds.
+    """
+
+    def __init__(self, configuration: Configuration, *, record: Record = lambda *_: None) -> None:
+        configuration.connection_pool_maxsize = CONNECTIONS
+        self._api = ApiClient(configuration)
+        self._api.user_agent = _MANAGER
+        self._record = record
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._api.close()
+
+    async def list(self, kind: Kind, *, namespace: str | None = None) -> list[dict[str, Any]]:
+        """As the port."""
+        items = await self._pages(kind, namespace, accept="application/json")
+        return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in items]
+
+    async def list_metadata(self, kind: Kind, *, namespace: str | None = None) -> Sequence[dict[str, Any]]:
+        """The `metadata` of what `list` would return; cheap for both sides."""
+        items = await self._pages(kind, namespace, accept=_METADATA_ONLY)
+        return [item["metadata"] for item in items]
+
+    async def apply(
+        self,
+        kind: Kind,
+        body: dict[str, Any],
+        *,
+        manager: str,
+        force: bool = True,
+        subresource: str | None = None,
+    ) -> dict[str, Any]:
+        """As the port."""
+        metadata = body["metadata"]
+        return await self._request(
+            "PATCH",
+            kind,
+            kind.path(metadata.get("namespace"), metadata["name"], subresource),
+            verb="apply",
+            query={"fieldManager": manager, "force": "true" if force else "false"},
+            content_type=_APPLY,
+            body={"apiVersion": kind.api_version, "kind": kind.kind, **body},
+        )
+
+    async def json_patch(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        operations: Sequence[dict[str, Any]],
+        *,
+        subresource: str | None = None,
+    ) -> dict[str, Any]:
+        """As the port."""
+        return await self._request(
+            "PATCH",
+            kind,
+            kind.path(namespace, name, subresource),
+            verb="json_patch",
+            query={"fieldManager": _MANAGER},
+            content_type=_JSON_PATCH,
+            body=[*operations],
+        )
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+        """As the port."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        try:
+            await self._request("DELETE", kind, kind.path(namespace, name), verb="delete", body=options)
+        except Missing:
+            return
+
+    async def create_event(self, body: dict[str, Any]) -> None:
+        """As the port."""
+        await self._request(
+            "POST",
+            _EVENT,
+            _EVENT.path(body["metadata"]["namespace"]),
+            verb="create",
+            query={"fieldManager": _MANAGER},
+            body={"apiVersion": _EVENT.api_version, "kind": _EVENT.kind, **body},
+        )
+
+    async def _pages(self, kind: Kind, namespace: str | None, *, accept: str) -> list[dict[str, Any]]:
+        query = {"limit": str(PAGE), **({"labelSelector": kind.selector} if kind.selector else {})}
+        items: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            page = await self._request(
+                "GET",
+                kind,
+                kind.path(namespace),
+                verb="list",
+                query={**query, **({"continue": token} if token else {})},
+                accept=accept,
+            )
+            items += page["items"]
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return items
+
+    async def _request(
+        self,
+        method: str,
+        kind: Kind,
+        path: str,
+        *,
+        verb: str,
+        query: dict[str, str] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        body: Any = None,  # noqa: ANN401 - JSON
+    ) -> dict[str, Any]:
+        """One request, recorded with its outcome."""
+        started = time.monotonic()
+        outcome = "error"
+        try:
+            parameters = await self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": accept, "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            answer = await self._answer(
+                parameters, request=f"{verb} {kind.kind} {path}", reading=verb == "list"
+            )
+            outcome = "ok"
+        except ClusterError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._record(kind, verb, outcome, time.monotonic() - started)
+        return answer
+
+    async def _answer(self, parameters: tuple[Any, ...], *, request: str, reading: bool) -> dict[str, Any]:
+        try:
+            response = await self._api.call_api(
+                *parameters, _request_timeout=_LIST_TIMEOUT if reading else _WRITE_TIMEOUT
+            )
+            raw = await response.read()
+        except TimeoutError as error:
+            raise Unavailable(f"{request}: no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{request}: {error}") from error
+        body = answers.parsed(raw)
+        if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP success
+            raise answers.error(response.status, body, request=request)
+        return body
