@@ -1,8 +1,8 @@
 """What has been seen in one scope, as sufficient statistics that fit into a status.
 
 Evidence is a pure fold over looks on the grid, so it can be stored anywhere on the way and continued from
-there: live state and state replayed from a checkpoint are equal to the last bit. A scope is one step of one rollout
-(``<rollout id>/<index>``); nothing crosses scopes.
+there: live state and state replayed from a checkpoint are equal to the last bit. A scope is one step of one
+rollout (``<rollout id>/<index>``); nothing crosses scopes.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Plan:
 
     checks: tuple[Check, ...]
     interval: int
-    lag: float = 30.0
+    lag: float = 60.0
     phi0: float | None = None
 
     def __post_init__(self) -> None:

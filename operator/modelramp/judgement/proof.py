@@ -1,8 +1,8 @@
 """Proof C: an e-process against "the share of bad requests is not under the limit", at any number of looks.
 
 The alternative is a Beta(1/2, 20) truncated to shares under the limit; by Ville's inequality a revision at
-the limit or over it ever reaches 20 with probability 1/20 at most. Waiting instead for a confidence bound to fall
-under the limit would pass a revision that sits at the limit in a third of the runs.
+the limit or over it ever reaches 20 with probability 1/20 at most. Waiting instead for a confidence bound to
+fall under the limit would pass a revision that sits at the limit in a third of the runs.
 """
 
 from __future__ import annotations

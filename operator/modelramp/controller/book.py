@@ -1,0 +1,225 @@
+"""The evidence book: which looks of which rollouts are due, and what came of them.
+
+It does no I/O and reads no clock. One question to the provider serves all rollouts of an interval whose
+looks begin at about the same time; the normal look and the replay after a restart are the same question, of
+other lengths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from modelramp.judgement.evidence import Evidence, advance, counted_until, interrupted
+from modelramp.metrics.counters import Counters, carry
+from modelramp.metrics.looks import grid, step
+from modelramp.metrics.profiles import PROFILES
+from modelramp.metrics.profiles.envoy import cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from modelramp.judgement.plan import Plan
+    from modelramp.judgement.verdict import Arm
+    from modelramp.metrics.looks import Grid
+    from modelramp.metrics.port import Series
+    from modelramp.metrics.profiles.envoy import Template
+    from modelramp.metrics.service import ServiceRef
+
+Key: TypeAlias = tuple[str, str]
+
+# Prometheus refuses more than 11,000 points of a series.
+MOST_POINTS = 10_000
+# Length of the alternatives of names in one question, in characters.
+LONGEST_NAMES = 16_000
+# A replay pauses after this many looks, so that the event loop goes on.
+LOOKS_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is to be observed for one rollout's present step.
+
+    Attributes:
+        key: Namespace and name of the ModelDeployment.
+        scope: ``<rollout id>/<index>``.
+        since: The route's acknowledgement; nothing before it counts.
+        arms: The Service of each arm; a bake has no stable arm.
+        plan: Checks, limits and interval.
+        checkpoint: Stored evidence to go on from; one of another scope is ignored.
+    """
+
+    key: Key
+    scope: str
+    since: datetime
+    arms: Mapping[Arm, ServiceRef]
+    plan: Plan
+    checkpoint: Evidence | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A subject with its live evidence, and per check the counters and the grid point they are at."""
+
+    subject: Subject
+    evidence: Evidence
+    counters: dict[str, tuple[int, Counters]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One query for one check of several entries: grid points from start to end, ``interval`` apart."""
+
+    profile: str
+    check: str
+    interval: int
+    start: int
+    end: int
+    entries: tuple[tuple[Entry, Mapping[Arm, ServiceRef]], ...]
+
+    @property
+    def template(self) -> Template:
+        """How the profile asks and reads."""
+        return PROFILES[self.profile][self.check]
+
+    @property
+    def query(self) -> str:
+        """The selector, for all arms of all entries."""
+        return self.template.query(sorted({service for _, arms in self.entries for service in arms.values()}))
+
+
+class Book:
+    """Subjects and their evidence."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, Entry] = {}
+
+    def track(self, subject: Subject) -> None:
+        """Begins or goes on to observe; within a scope the live evidence stays, a new plan holds from now."""
+        entry = self._entries.get(subject.key)
+        if entry is None or entry.subject.scope != subject.scope:
+            stored = subject.checkpoint
+            if stored is None or stored.scope != subject.scope:
+                stored = Evidence(scope=subject.scope, since=subject.since)
+            self._entries[subject.key] = Entry(subject, stored)
+            return
+        before, entry.subject = entry.subject, subject
+        if before.plan.interval != subject.plan.interval or before.arms != subject.arms:
+            entry.counters = {}
+
+    def untrack(self, key: Key) -> None:
+        """Ends the observation; the evidence is forgotten."""
+        self._entries.pop(key, None)
+
+    def evidence(self, key: Key, scope: str) -> Evidence | None:
+        """The live evidence of that scope; None when it is not observed."""
+        entry = self._entries.get(key)
+        return entry.evidence if entry is not None and entry.subject.scope == scope else None
+
+    def intervals(self) -> set[int]:
+        """The intervals in use, in seconds."""
+        return {entry.subject.plan.interval for entry in self._entries.values()}
+
+    def questions(self, interval: int, at: int) -> list[Question]:
+        """What is to be asked to count all looks up to the grid point ``at``, or the next part of them.
+
+        Entries that lag alike (within a factor of two) share a question.
+        """
+        batches: dict[tuple[str, str, int], list[tuple[int, Entry]]] = {}
+        for entry in self._entries.values():
+            if entry.subject.plan.interval != interval:
+                continue
+            for check in entry.subject.plan.checks:
+                start = _start(entry, check.name, at)
+                if start is not None:
+                    lag = ((at - start) // interval).bit_length()
+                    batches.setdefault((check.profile, check.name, lag), []).append((start, entry))
+        questions = []
+        for (profile, check_name, _), batch in batches.items():
+            start = min(start for start, _ in batch)
+            end = min(at, start + (MOST_POINTS - 1) * interval)
+            for entries in _chunks([entry for _, entry in batch]):
+                asked = tuple((entry, entry.subject.arms) for entry in entries)
+                questions.append(Question(profile, check_name, interval, start, end, asked))
+        return questions
+
+    def answered(self, question: Question, series: Sequence[Series]) -> Iterator[Key]:
+        """Counts the answer; yields the key of an entry after some looks, so that long replays can pause."""
+        seen = grid(series, question.template)
+        for entry, arms in question.entries:
+            for _ in _count(entry, arms, question, seen):
+                yield entry.subject.key
+
+    def failed(self, question: Question, message: str) -> list[Key]:
+        """Writes down why there is no answer, and says for whom that is news; the looks stay due."""
+        told = []
+        for entry, _ in question.entries:
+            before = entry.evidence
+            entry.evidence = interrupted(before, question.check, message, entry.subject.plan)
+            if entry.evidence != before:
+                told.append(entry.subject.key)
+        return told
+
+
+def _anchor(entry: Entry, check: str) -> int:
+    """The grid point whose counters are the next look's zero."""
+    interval = entry.subject.plan.interval
+    # after an edit of the interval the stored point may lie off the grid
+    return -(-counted_until(entry.evidence, check, entry.subject.plan) // interval) * interval
+
+
+def _start(entry: Entry, check: str, at: int) -> int | None:
+    """The oldest grid point that is needed for the looks up to ``at``; None when all are counted."""
+    interval = entry.subject.plan.interval
+    live = entry.counters.get(check)
+    if live is not None:
+        start = live[0] + interval
+        return start if start <= at else None
+    anchor = _anchor(entry, check)
+    return anchor - carry(interval) if anchor < at else None
+
+
+def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    chunk: list[Entry] = []
+    length = 0
+    for entry in entries:
+        size = sum(len(cluster(service)) for service in entry.subject.arms.values())
+        if chunk and length + size > LONGEST_NAMES:
+            yield chunk
+            chunk, length = [], 0
+        chunk.append(entry)
+        length += size
+    if chunk:
+        yield chunk
+
+
+def _count(entry: Entry, arms: Mapping[Arm, ServiceRef], question: Question, seen: Grid) -> Iterator[None]:
+    """Counts an answer for one entry, look by look."""
+    check, interval, template = question.check, question.interval, question.template
+    clusters = {arm: cluster(service) for arm, service in arms.items()}
+    live = entry.counters.get(check)
+    if live is None:
+        anchor = _anchor(entry, check)
+        if question.end < anchor:
+            return
+        counters = Counters(window=carry(interval))
+        for at in range(anchor - counters.window, anchor + 1, interval):
+            step(counters, at, seen=seen, clusters=clusters, template=template)
+    else:
+        anchor, counters = live
+    for at in range(anchor + interval, question.end + 1, interval):
+        if not _still(entry, arms, question):
+            return
+        look = step(counters, at, seen=seen, clusters=clusters, template=template)
+        entry.evidence = advance(entry.evidence, check, look, entry.subject.plan)
+        entry.counters[check] = (at, counters)
+        if at == question.end or at // interval % LOOKS_AT_ONCE == 0:
+            yield
+
+
+def _still(entry: Entry, arms: Mapping[Arm, ServiceRef], question: Question) -> bool:
+    """Whether the entry still is what was asked for."""
+    plan = entry.subject.plan
+    known = any(check.name == question.check for check in plan.checks)
+    return known and plan.interval == question.interval and entry.subject.arms == arms

@@ -1,0 +1,64 @@
+"""From raw series to looks: what each arm counted between two grid points (pure)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeAlias
+
+from modelramp.judgement.evidence import Counts, Look, NoData, ProviderError, Seen
+from modelramp.metrics.counters import unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from modelramp.judgement.verdict import Arm
+    from modelramp.metrics.counters import Counters, Process, Sample
+    from modelramp.metrics.port import Series
+    from modelramp.metrics.profiles.envoy import Template
+
+# cluster -> grid point -> counters
+Grid: TypeAlias = "Mapping[str, Mapping[int, Mapping[Sample, float]]]"
+
+
+def grid(series: Iterable[Series], template: Template) -> Grid:
+    """The counters per cluster and grid point; series that the template does not know are left out."""
+    found: dict[str, dict[int, dict[Sample, float]]] = defaultdict(lambda: defaultdict(dict))
+    for one in series:
+        read = template.read(one.labels)
+        if read is not None:
+            cluster, sample = read
+            for at, value in one.points:
+                found[cluster][at][sample] = value
+    return found
+
+
+def step(counters: Counters, at: int, *, seen: Grid, clusters: Mapping[Arm, str], template: Template) -> Look:
+    """Moves the counters on to the grid point ``at``, and says what each arm counted since the one before."""
+    samples = {arm: seen.get(cluster, {}).get(at, {}) for arm, cluster in clusters.items()}
+    together = {sample: value for values in samples.values() for sample, value in values.items()}
+    increments = counters.step(at, together)
+    return Look(at=at, arms={arm: _seen(values, increments, template) for arm, values in samples.items()})
+
+
+def _seen(values: Mapping[Sample, float], increments: Mapping[Sample, int], template: Template) -> Seen:
+    if not values:
+        return NoData()
+    processes: dict[Process, dict[str, int]] = defaultdict(dict)
+    for sample, value in values.items():
+        process, component = sample
+        if unusable(value):
+            return ProviderError(f"the provider sent {value} as a counter of {_name(process)}")
+        processes[process][component] = increments[sample]
+    total = Counts()
+    for process, components in processes.items():
+        lacking = template.needs - components.keys()
+        if lacking:
+            return ProviderError(
+                f"the provider has no {template.component_label} of 500 or +Inf for {_name(process)}"
+            )
+        total += template.counts(components)
+    return total
+
+
+def _name(process: Process) -> str:
+    return "{" + ",".join(f'{label}="{value}"' for label, value in process) + "}"
