@@ -29,10 +29,15 @@ def _document(*, instance: str, server: str, authority: bytes, user: str, creden
         "kind": "Config",
         "current-context": instance,
         "clusters": [
-            {"name": instance, "cluster": {"server": server, "certificate-authority-data": _encoded(authority)}}
+            {
+                "name": instance,
+                "cluster": {"server": server, "certificate-authority-data": _encoded(authority)},
+            }
         ],
         "users": [{"name": user, "user": credentials}],
-        "contexts": [{"name": instance, "context": {"cluster": instance, "user": user, "namespace": "default"}}],
+        "contexts": [
+            {"name": instance, "context": {"cluster": instance, "user": user, "namespace": "default"}}
+        ],
     }
     return yaml.safe_dump(config, sort_keys=False)
 
@@ -46,7 +51,11 @@ def for_user(instance: Instance, *, server: str, user: str, groups: tuple[str, .
         "client-key-data": _encoded(pair.key),
     }
     return _document(
-        instance=instance.namespace, server=server, authority=authority.pem, user=user, credentials=credentials
+        instance=instance.namespace,
+        server=server,
+        authority=authority.pem,
+        user=user,
+        credentials=credentials,
     )
 
 

@@ -99,7 +99,9 @@ class Bringup:
         with Step(text, quiet=self._quiet):
             action()
 
-    def _spawn(self, name: str, command: list[str], *, env: dict[str, str] | None = None, inside: bool = True) -> Member:
+    def _spawn(
+        self, name: str, command: list[str], *, env: dict[str, str] | None = None, inside: bool = True
+    ) -> Member:
         member = processes.spawn(
             name, command, instance=self._instance, nonce=self._state.nonce, env=env, in_namespace=inside
         )
@@ -163,7 +165,9 @@ class Bringup:
             self._client.apply(crd)
         for crd in crds:
             path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
-            self._wait(f"CRD {crd['metadata']['name']}", lambda path=path: self._has_condition(path, "Established"))
+            self._wait(
+                f"CRD {crd['metadata']['name']}", lambda path=path: self._has_condition(path, "Established")
+            )
 
     def _has_condition(self, path: str, kind: str) -> bool:
         conditions = self._client.call("GET", path).get("status", {}).get("conditions", [])
@@ -215,9 +219,7 @@ class Bringup:
         return any(account["metadata"]["name"] == "default" for account in accounts)
 
     def _start_istiod(self) -> None:
-        member = self._spawn(
-            "istiod", parts.istiod(self._instance), env=parts.ISTIOD_ENVIRONMENT
-        )
+        member = self._spawn("istiod", parts.istiod(self._instance), env=parts.ISTIOD_ENVIRONMENT)
         self._wait(
             "istiod /ready",
             lambda: apiclient.fetch(self._instance, parts.ISTIOD_HTTP_PORT, "/ready") == 200,
@@ -235,7 +237,11 @@ class Bringup:
         instance = self._instance
         user = "devcluster:prometheus"
         rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
-        role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": user}}
+        role = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": user},
+        }
         self._client.apply({**role, "rules": rules})
         self._grant(user, user)
         config = parts.prometheus_config(instance, scrape_interval=self._options.scrape_interval)
@@ -247,7 +253,8 @@ class Bringup:
         self._wait(
             "prometheus /-/ready",
             lambda: (
-                apiclient.fetch(self._instance, parts.PROMETHEUS_PORT, "/-/ready", address=netns.NODE_ADDRESS) == 200
+                apiclient.fetch(self._instance, parts.PROMETHEUS_PORT, "/-/ready", address=netns.NODE_ADDRESS)
+                == 200
             ),
             *watched,
         )

@@ -175,7 +175,13 @@ def _build_all(go: str, families: list[Family], *, quiet: bool) -> None:
 
 
 def _go_environment() -> dict[str, str]:
-    return {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
+    return {
+        **os.environ,
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-buildvcs=false",
+        "GOWORK": "off",
+    }
 
 
 def _build_one(go: str, family: Family, name: str) -> None:
@@ -197,9 +203,13 @@ def _build_one(go: str, family: Family, name: str) -> None:
                 timeout=_BUILD_LIMIT_S,
             )
         except subprocess.TimeoutExpired as error:
-            raise DevclusterError(f"not done after {_BUILD_LIMIT_S} s; run the build again to go on") from error
+            raise DevclusterError(
+                f"not done after {_BUILD_LIMIT_S} s; run the build again to go on"
+            ) from error
     if done.returncode != 0:
-        raise DevclusterError(f"go build ended with {done.returncode}; the end of {log}:\n{processes.last_lines(log)}")
+        raise DevclusterError(
+            f"go build ended with {done.returncode}; the end of {log}:\n{processes.last_lines(log)}"
+        )
     partial.replace(family.output / name)
     log.unlink()
 
@@ -231,7 +241,9 @@ def _collect_crds(go: str, family: Family) -> None:
     documents: list[dict[str, Any]] = [
         crd
         for crd in yaml.safe_load_all(istio.read_text())
-        if crd and crd["spec"]["group"] == "networking.istio.io" and crd["spec"]["names"]["plural"] in _ISTIO_CRDS
+        if crd
+        and crd["spec"]["group"] == "networking.istio.io"
+        and crd["spec"]["names"]["plural"] in _ISTIO_CRDS
     ]
     for plural in _GATEWAY_API_CRDS:
         file = gateway_api / f"gateway.networking.k8s.io_{plural}.yaml"

@@ -32,14 +32,17 @@ def _layers(text: str) -> tuple[str, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="devcluster", description="A real Kubernetes control plane as local processes, for tests and demos."
+        prog="devcluster",
+        description="A real Kubernetes control plane as local processes, for tests and demos.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
-        command.add_argument("--instance", default="dev", metavar="NAME", help="which instance (default: dev)")
+        command.add_argument(
+            "--instance", default="dev", metavar="NAME", help="which instance (default: dev)"
+        )
         return command
 
     for name, run, text in (
@@ -71,10 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     add("down", _down, "End the instance and remove all traces of it.")
     command = add("status", _status, "Say what runs, and where it is reached from the host.")
     command.add_argument("-o", "--output", choices=("text", "json"), default="text")
-    command = add("exec", _exec, "Run a command in the instance's network namespace, with an admin's KUBECONFIG.")
+    command = add(
+        "exec", _exec, "Run a command in the instance's network namespace, with an admin's KUBECONFIG."
+    )
     command.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
     command = add("kubeconfig", _kubeconfig, "Write a kubeconfig and print its path.")
-    command.add_argument("--inside", action="store_true", help="for use inside the namespace (default: on the host)")
+    command.add_argument(
+        "--inside", action="store_true", help="for use inside the namespace (default: on the host)"
+    )
     command.add_argument("--user", default="admin", help="for any user (default: admin)")
     command.add_argument("--group", action="append", dest="groups", help="of the user; may be repeated")
     command.add_argument("--service-account", metavar="NAMESPACE/NAME", help="for a service account instead")
@@ -201,6 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"devcluster: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"devcluster: interrupted; `down --instance {parsed.instance}` removes what is there", file=sys.stderr)
+        print(
+            f"devcluster: interrupted; `down --instance {parsed.instance}` removes what is there",
+            file=sys.stderr,
+        )
         return 130
     return result

@@ -13,7 +13,9 @@ ADDRESS = "10.244.0.80"
 HTTP_PORT = 18080
 _NAME = "istio-ingressgateway"
 _LABELS = {"app": _NAME, "istio": "ingressgateway"}
-_HTTP_MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_HTTP_MANAGER = (
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+)
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 _HTTP_OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 

@@ -189,7 +189,11 @@ def prometheus_config(instance: Instance, *, scrape_interval: str) -> dict[str, 
         _relabel(["__meta_kubernetes_namespace"], target_label="namespace"),
         _relabel([f"{meta}_name"], target_label="pod"),
         _relabel([f"{meta}_label_app"], target_label="app"),
-        {"regex": f"{meta}_label_modelramp_dev_(.+)", "action": "labelmap", "replacement": "modelramp_dev_$1"},
+        {
+            "regex": f"{meta}_label_modelramp_dev_(.+)",
+            "action": "labelmap",
+            "replacement": "modelramp_dev_$1",
+        },
     ]
     annotated = [
         _relabel([f"{meta}_annotation_prometheus_io_scrape"], regex="true", action="keep"),

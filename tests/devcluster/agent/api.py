@@ -55,7 +55,9 @@ class Api:
             aiohttp.ClientError: no answer.
         """
         data = None if body is None else json.dumps(body)
-        async with self._session.request(method, path, data=data, headers={"Content-Type": content}) as answer:
+        async with self._session.request(
+            method, path, data=data, headers={"Content-Type": content}
+        ) as answer:
             text = await answer.text()
             if answer.status >= _REFUSED:
                 raise ApiError(answer.status, f"{method} {path}: {answer.status} {text[:300]}")
@@ -109,10 +111,14 @@ class Api:
                 for line in lines:
                     yield json.loads(line)
 
-    async def event(self, pod: dict[str, Any], reason: str, message: str, *, now: str, warning: bool = False) -> None:
+    async def event(
+        self, pod: dict[str, Any], reason: str, message: str, *, now: str, warning: bool = False
+    ) -> None:
         """Tell about a pod; a refusal is of no consequence."""
         metadata = pod["metadata"]
-        involved = {"kind": "Pod", "apiVersion": "v1"} | {k: metadata[k] for k in ("name", "namespace", "uid")}
+        involved = {"kind": "Pod", "apiVersion": "v1"} | {
+            k: metadata[k] for k in ("name", "namespace", "uid")
+        }
         node = pod["spec"].get("nodeName", "")
         body = {
             "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},

@@ -149,7 +149,9 @@ class Container:
             account = await self._around.account() if spec.wants_account(container) else None
         except spec.ConfigError as error:
             missing_command = not container.get("command")
-            self._wait("CreateContainerError" if missing_command else "CreateContainerConfigError", str(error))
+            self._wait(
+                "CreateContainerError" if missing_command else "CreateContainerConfigError", str(error)
+            )
             await self._pause(_RETRY_S)
             return None
         except (ApiError, aiohttp.ClientError, TimeoutError) as error:
@@ -178,11 +180,16 @@ class Container:
         self.state.process = f"process://{process.pid}"
         scratch = self._around.folder / f"{self._name}.exec.log"
         prober = probe.Prober(
-            container, address=self._around.address, run=functools.partial(start, log=scratch), scratch=scratch
+            container,
+            address=self._around.address,
+            run=functools.partial(start, log=scratch),
+            scratch=scratch,
         )
         return await self._watch(container, process, prober)
 
-    async def _watch(self, container: Mapping[str, Any], process: Process, prober: probe.Prober) -> Terminated:
+    async def _watch(
+        self, container: Mapping[str, Any], process: Process, prober: probe.Prober
+    ) -> Terminated:
         """From the start of the process to its end."""
         since = _now()
         self.state.state = Running(since)

@@ -28,7 +28,9 @@ def _node(name: str) -> dict[str, Any]:
     labels = {
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
-        "kubernetes.io/arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
+        "kubernetes.io/arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(
+            os.uname().machine, os.uname().machine
+        ),
         "node.kubernetes.io/instance-type": "devcluster",
     }
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
@@ -40,7 +42,13 @@ def _status(name: str, *, pods: int, now: dt.datetime) -> dict[str, Any]:
     moment = timestamp(now)
     healthy = [("MemoryPressure", "KubeletHasSufficientMemory"), ("DiskPressure", "KubeletHasNoDiskPressure")]
     conditions = [
-        {"type": kind, "status": "False", "reason": reason, "lastHeartbeatTime": moment, "lastTransitionTime": moment}
+        {
+            "type": kind,
+            "status": "False",
+            "reason": reason,
+            "lastHeartbeatTime": moment,
+            "lastTransitionTime": moment,
+        }
         for kind, reason in [*healthy, ("PIDPressure", "KubeletHasSufficientPID")]
     ]
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "the node agent runs"}
@@ -77,7 +85,9 @@ async def register(api: Api, name: str, *, pods: int) -> None:
         if error.code != _EXISTS:
             raise
     body = {"status": _status(name, pods=pods, now=dt.datetime.now(dt.UTC))}
-    await api.call("PATCH", f"/api/v1/nodes/{name}/status", body, content="application/strategic-merge-patch+json")
+    await api.call(
+        "PATCH", f"/api/v1/nodes/{name}/status", body, content="application/strategic-merge-patch+json"
+    )
 
 
 async def keep_lease(api: Api, name: str) -> None:

@@ -104,7 +104,9 @@ class Pod:
 
     async def _live(self) -> None:
         """Start everything; returns when all containers ended for good."""
-        self.address = self._addresses.take(self.pod["metadata"].get("annotations", {}).get(spec.WANTED_ADDRESS))
+        self.address = self._addresses.take(
+            self.pod["metadata"].get("annotations", {}).get(spec.WANTED_ADDRESS)
+        )
         self.folder.mkdir(parents=True, exist_ok=True)
         self.changed()
         netns.make_pod(self.namespace, link=f"v{self.uid[:8]}", address=self.address)
@@ -202,7 +204,12 @@ class Pod:
             if not folder.exists():
                 space = self.pod["metadata"]["namespace"]
                 name = self.pod["spec"].get("serviceAccountName", "default")
-                reference = {"kind": "Pod", "apiVersion": "v1", "name": self.pod["metadata"]["name"], "uid": self.uid}
+                reference = {
+                    "kind": "Pod",
+                    "apiVersion": "v1",
+                    "name": self.pod["metadata"]["name"],
+                    "uid": self.uid,
+                }
                 request = {"spec": {"expirationSeconds": _TOKEN_LIFETIME_S, "boundObjectRef": reference}}
                 path = f"/api/v1/namespaces/{space}/serviceaccounts/{name}/token"
                 answer = await self._api.call("POST", path, request)

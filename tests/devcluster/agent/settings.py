@@ -59,7 +59,16 @@ class Settings:
         """What an image would bring: this Python's programs come first, Envoy's real binary before its wrapper."""
         scripts = Path(sys.executable).parent
         envoy = [str(p / "envoy" / "_bin") for p in map(Path, sys.path) if (p / "envoy" / "_bin").is_dir()]
-        path = [*envoy, str(scripts), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        path = [
+            *envoy,
+            str(scripts),
+            "/usr/local/sbin",
+            "/usr/local/bin",
+            "/usr/sbin",
+            "/usr/bin",
+            "/sbin",
+            "/bin",
+        ]
         return {
             "PATH": os.pathsep.join(path),
             "HOME": "/tmp",  # noqa: S108 - what most images have as a writable home

@@ -116,7 +116,10 @@ def environment(
 
 
 def _stored(source: Mapping[str, Any], stores: Mapping[tuple[str, str], Mapping[str, str]]) -> str | None:
-    for key, kind, title in (("configMapKeyRef", "configmaps", "ConfigMap"), ("secretKeyRef", "secrets", "Secret")):
+    for key, kind, title in (
+        ("configMapKeyRef", "configmaps", "ConfigMap"),
+        ("secretKeyRef", "secrets", "Secret"),
+    ):
         if key in source:
             reference = source[key]
             value = stores.get((kind, reference["name"]), {}).get(reference["key"])
@@ -144,7 +147,9 @@ def command_line(container: Mapping[str, Any], known: Mapping[str, str]) -> list
     """
     command: Sequence[str] = container.get("command") or []
     if not command:
-        raise ConfigError(f"no command specified; the entry point of image {container['image']!r} is not known here")
+        raise ConfigError(
+            f"no command specified; the entry point of image {container['image']!r} is not known here"
+        )
     return [expand(part, known) for part in (*command, *container.get("args", []))]
 
 
