@@ -30,6 +30,7 @@ class ConditionType(StrEnum):
     ANALYSIS_PASSED = "AnalysisPassed"
     TRAFFIC_CONFIGURED = "TrafficConfigured"
     VERSION_RESOLVED = "VersionResolved"
+    SPEC_WRITTEN = "SpecWritten"
 
 
 class Condition(Record):

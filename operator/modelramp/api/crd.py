@@ -176,7 +176,8 @@ def definition(kind: Kind) -> dict[str, Any]:
         "properties": {
             "apiVersion": {"type": "string", "description": "Version of the API: " + f"{GROUP}/{VERSION}."},
             "kind": {"type": "string", "description": f"Always {kind.kind}."},
-            "metadata": {"type": "object"},
+            # The bound is Kubernetes' own; said here, it bounds the cost of rules about the name.
+            "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 253}}},
             "spec": spec,
             "status": status,
         },

@@ -1,0 +1,1 @@
+"""A RoutePlan rendered as an object of a router, and read back. One file a router."""

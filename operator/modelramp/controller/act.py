@@ -1,0 +1,240 @@
+"""All writes of a reconciliation, in the plan's order, each left out when it would change nothing.
+
+A write to the ModelDeployment or to the route carries the resourceVersion and uid of what was decided on; a later
+write of the same pass uses those of the former's answer. Answers go into the store at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from modelramp.controller.events import event_body
+from modelramp.controller.observe import read_status
+from modelramp.kube.errors import FieldConflict, Missing, Refused
+from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
+from modelramp.rollout.facts import ROLLBACK, ROUTE
+from modelramp.rollout.plan import (
+    ClearRollback,
+    CreateRevision,
+    DeleteRevision,
+    Effect,
+    Notice,
+    Plan,
+    Scale,
+    WriteApex,
+    WriteRollback,
+    WriteRoute,
+    WriteStatus,
+)
+from modelramp.rollout.present import stamped
+from modelramp.traffic import virtualservice
+from modelramp.workloads import labels, template
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from modelramp.controller.snapshot import Body, Snapshot
+    from modelramp.kube.port import Cluster
+
+MANAGER = "modelramp"
+ROLLBACK_MANAGER = "modelramp-rollback"
+SCALE_MANAGER = "modelramp-scale"
+
+
+class Sink(Protocol):
+    """Where the answers of writes go."""
+
+    def put(self, kind: Kind, body: dict[str, Any]) -> object:
+        """Takes an object in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """A write that was refused."""
+
+    what: str
+    reason: str
+    message: str
+
+
+class Pass:
+    """The writes of one pass over one ModelDeployment."""
+
+    def __init__(self, *, cluster: Cluster, sink: Sink, snapshot: Snapshot, now: datetime) -> None:
+        self._cluster = cluster
+        self._sink = sink
+        self._snapshot = snapshot
+        self._now = now
+        self._body: Body = snapshot.body
+        self._name: str = snapshot.body["metadata"]["name"]
+        self._namespace: str = snapshot.body["metadata"]["namespace"]
+        self._generation: int = snapshot.body["metadata"].get("generation", 0)
+        self.refused: list[Denied] = []
+        self.succeeded: set[str] = set()
+
+    async def run(self, plan: Plan) -> None:
+        """Makes the writes of a plan.
+
+        Raises:
+            Fenced: something was not as it was when the plan was made; look again.
+            Unavailable: the API server gave no useful answer.
+        """
+        for effect in plan.effects:
+            await self._one(effect)
+
+    async def _one(self, effect: Effect) -> None:
+        match effect:
+            case WriteRollback():
+                await self._guarded(ROLLBACK, lambda: self._write_rollback(effect))
+            case ClearRollback():
+                await self._guarded(ROLLBACK, lambda: self._clear_rollback(effect))
+            case WriteStatus():
+                await self._write_status(effect)
+            case WriteRoute():
+                await self._guarded(ROUTE, lambda: self._write_route(effect))
+            case WriteApex():
+                await self._guarded(ROUTE, lambda: self._write_apex(effect))
+            case CreateRevision():
+                await self._guarded(effect.revision.name, lambda: self._create(effect))
+            case Scale():
+                await self._guarded(effect.revision.name, lambda: self._scale(effect))
+            case DeleteRevision():
+                await self._delete(effect)
+            case Notice():
+                await self._cluster.create_event(event_body(self._body, effect, now=self._now))
+
+    async def _guarded(self, what: str, write: Callable[[], Awaitable[None]]) -> None:
+        """A write whose refusal does not stop the others: it becomes a condition, and is tried again later."""
+        try:
+            await write()
+        except FieldConflict as conflict:
+            owners = ", ".join(conflict.managers)
+            reason = "RollbackConflict" if what == ROLLBACK else "FieldConflict"
+            message = f"{what} is written by {owners} too; it is left alone: take it out of there"
+            self.refused.append(Denied(what=what, reason=reason, message=message))
+        except Refused as refusal:
+            reason = {ROLLBACK: "SpecWriteRefused", ROUTE: "RouteRefused"}.get(what, "WorkloadRefused")
+            self.refused.append(Denied(what=what, reason=reason, message=refusal.message))
+        except Missing as missing:
+            reason = "RouterMissing" if what == ROUTE else "Missing"
+            self.refused.append(Denied(what=what, reason=reason, message=str(missing)))
+        else:
+            self.succeeded.add(what)
+
+    # -- the ModelDeployment -------------------------------------------------------------------------------
+
+    def _fenced(self, **content: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        metadata = self._body["metadata"]
+        return {
+            "apiVersion": MODEL_DEPLOYMENT.api_version,
+            "kind": MODEL_DEPLOYMENT.kind,
+            "metadata": {
+                "name": self._name,
+                "namespace": self._namespace,
+                "uid": metadata["uid"],
+                "resourceVersion": metadata["resourceVersion"],
+            },
+            **content,
+        }
+
+    def _took(self, answer: dict[str, Any]) -> None:
+        self._sink.put(MODEL_DEPLOYMENT, answer)
+        self._body = answer
+
+    async def _write_rollback(self, effect: WriteRollback) -> None:
+        body = self._fenced(spec={"rollback": effect.rollback.wire()})
+        # Without force: who else writes it is told, not fought.
+        self._took(await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=ROLLBACK_MANAGER, force=False))
+        self._generation = self._body["metadata"]["generation"]
+
+    async def _clear_rollback(self, effect: ClearRollback) -> None:
+        operations = [
+            {"op": "test", "path": "/metadata/uid", "value": self._body["metadata"]["uid"]},
+            {"op": "test", "path": "/spec/rollback/rejectedRevision", "value": effect.rejected_revision},
+            {"op": "remove", "path": "/spec/rollback"},
+        ]
+        self._took(await self._cluster.json_patch(MODEL_DEPLOYMENT, self._namespace, self._name, operations))
+
+    async def _write_status(self, effect: WriteStatus) -> None:
+        status = stamped(effect.status, self._generation)
+        if status == read_status(self._body) and self._body.get("status"):
+            return
+        body = self._fenced(status=status.wire())
+        self._took(await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=MANAGER, subresource="status"))
+
+    # -- traffic -------------------------------------------------------------------------------------------
+
+    def _owned(self, body: dict[str, Any], live: Body | None) -> dict[str, Any]:
+        metadata = {**body["metadata"], "ownerReferences": [labels.owner(self._body)]}
+        if live is not None:
+            found = live["metadata"]
+            metadata |= {"uid": found["uid"], "resourceVersion": found["resourceVersion"]}
+        return {**body, "metadata": metadata}
+
+    async def _apply_owned(self, kind: Kind, body: dict[str, Any], live: Body | None) -> None:
+        wanted = self._owned(body, live)
+        if live is not None and covers(live, {key: wanted[key] for key in ("metadata", "spec")}):
+            return
+        # What is made anew must not take over a namesake.
+        answer = await self._cluster.apply(kind, wanted, manager=MANAGER, force=live is not None)
+        self._sink.put(kind, answer)
+
+    async def _write_route(self, effect: WriteRoute) -> None:
+        body = virtualservice.render(effect.route, namespace=self._namespace, name=self._name)
+        body["metadata"]["labels"] = labels.common(self._name)
+        await self._apply_owned(VIRTUAL_SERVICE, body, self._snapshot.route)
+
+    async def _write_apex(self, effect: WriteApex) -> None:
+        body = template.render_apex(effect, namespace=self._namespace, deployment=self._name)
+        await self._apply_owned(SERVICE, body, self._snapshot.apex)
+
+    # -- workloads -----------------------------------------------------------------------------------------
+
+    def _deployment(self, name: str) -> Body | None:
+        return next((item for item in self._snapshot.deployments if item["metadata"]["name"] == name), None)
+
+    async def _create(self, effect: CreateRevision) -> None:
+        """Service first: whoever sees the Deployment may count on the Service."""
+        revision, names = effect.revision, {"namespace": self._namespace, "deployment": self._name}
+        service = self._owned(template.render_service(revision, **names), None)
+        await self._cluster.apply(SERVICE, service, manager=MANAGER, force=False)
+        if self._deployment(revision.service) is not None:
+            return
+        body = self._owned(template.render_deployment(effect, **names), None)
+        made = await self._cluster.apply(DEPLOYMENT, body, manager=MANAGER, force=False)
+        self._sink.put(DEPLOYMENT, made)
+        if made["spec"].get("replicas") != effect.replicas:
+            await self._scale(Scale(revision=revision, replicas=effect.replicas))
+
+    async def _scale(self, effect: Scale) -> None:
+        body = template.render_scale(effect, namespace=self._namespace)
+        live = self._deployment(effect.revision.service)
+        if live is not None:
+            body["metadata"]["uid"] = live["metadata"]["uid"]
+        self._sink.put(DEPLOYMENT, await self._cluster.apply(DEPLOYMENT, body, manager=SCALE_MANAGER))
+
+    async def _delete(self, effect: DeleteRevision) -> None:
+        name = effect.revision.service
+        for item in self._snapshot.slices:
+            owners = item["metadata"].get("ownerReferences") or []
+            service = next((ref for ref in owners if ref["kind"] == "Service" and ref["name"] == name), None)
+            if service is not None:
+                await self._cluster.delete(SERVICE, self._namespace, name, uid=service["uid"])
+                break
+        live = self._deployment(name)
+        if live is not None:
+            await self._cluster.delete(DEPLOYMENT, self._namespace, name, uid=live["metadata"]["uid"])
+
+
+def covers(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether an object already says all that is wanted: lists to the letter, objects field by field."""
+    for key, value in wanted.items():
+        if isinstance(value, Mapping):
+            if not isinstance(live.get(key), Mapping) or not covers(live[key], value):
+                return False
+        elif live.get(key) != value:
+            return False
+    return True

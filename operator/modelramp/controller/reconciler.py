@@ -1,0 +1,191 @@
+"""The one path: snapshot → observe → decide → act, for one ModelDeployment at a time.
+
+It may be run at any time, any number of times, from any state, and gets to the same place.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from modelramp.controller.act import Pass
+from modelramp.controller.book import Subject
+from modelramp.controller.observe import observe, read_status
+from modelramp.controller.snapshot import Snapshot
+from modelramp.judgement.verdict import Arm
+from modelramp.kube.kinds import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    MODEL_DEPLOYMENT,
+    MODEL_VERSION,
+    POD,
+    SERVICE,
+    VIRTUAL_SERVICE,
+)
+from modelramp.metrics.profiles import PROFILES
+from modelramp.metrics.service import ServiceRef
+from modelramp.rollout.decide import decide
+from modelramp.rollout.facts import Facts, Refusal
+from modelramp.rollout.view import View, checkpoint_of, look, scope_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from modelramp.api.status import RevisionStatus
+    from modelramp.controller.store import Key, Store
+    from modelramp.judgement.evidence import Evidence
+    from modelramp.kube.port import Cluster
+    from modelramp.rollout.plan import Plan
+
+FIRST_WAIT = timedelta(seconds=1)
+LONGEST_WAIT = timedelta(minutes=5)
+
+
+class EvidenceSource(Protocol):
+    """What the metrics collector offers a reconciliation."""
+
+    def track(self, subject: Subject) -> None:
+        """Counts this from now on."""
+        ...
+
+    def untrack(self, key: Key) -> None:
+        """Counts nothing more for this key."""
+        ...
+
+    def evidence(self, key: Key, scope: str) -> Evidence | None:
+        """What has been counted in this scope."""
+        ...
+
+
+class Reconciler:
+    """Brings one ModelDeployment after the other to where it should be.
+
+    Args:
+        store: what was seen last; takes the answers of writes.
+        cluster: where writes go.
+        evidence: what is counted.
+        clock: the time now, in UTC.
+        decided: called with each plan that was carried out; for telemetry.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        cluster: Cluster,
+        evidence: EvidenceSource,
+        clock: Callable[[], datetime],
+        decided: Callable[[Facts, Plan], None] = lambda _facts, _plan: None,
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._evidence = evidence
+        self._clock = clock
+        self._decided = decided
+        self._refusals: dict[Key, dict[str, tuple[Refusal, timedelta]]] = {}
+
+    async def handle(self, key: Key) -> datetime | None:
+        """One pass. Gives the time at which to look again at the latest; None: when something changes."""
+        snapshot = take(self._store, key)
+        if snapshot is None or "deletionTimestamp" in snapshot.body["metadata"]:
+            self._evidence.untrack(key)
+            self._refusals.pop(key, None)
+            return None
+        now = self._clock()
+        facts = self._facts(key, snapshot, now)
+        plan = decide(facts)
+        self._track(key, look(facts))
+        writes = Pass(cluster=self._cluster, sink=self._store, snapshot=snapshot, now=now)
+        try:
+            await writes.run(plan)
+        finally:
+            self._remember(key, writes, now)
+        self._decided(facts, plan)
+        if writes.refused:
+            # Once more, to tell it in the conditions.
+            return now
+        return plan.requeue_at
+
+    def _facts(self, key: Key, snapshot: Snapshot, now: datetime) -> Facts:
+        status = read_status(snapshot.body)
+        evidence = self._evidence.evidence(key, scope_of(status, status.plan))
+        refusals = {what: refusal for what, (refusal, _) in self._refusals.get(key, {}).items()}
+        return observe(snapshot, now=now, evidence=evidence, queries=queries_for(snapshot), refusals=refusals)
+
+    def _remember(self, key: Key, writes: Pass, now: datetime) -> None:
+        """Refusals wait twice as long each time, so that a policy that says no is not asked for ever."""
+        known = self._refusals.setdefault(key, {})
+        for what in writes.succeeded:
+            known.pop(what, None)
+        for refused in writes.refused:
+            _, last = known.get(refused.what, (None, FIRST_WAIT / 2))
+            wait = min(last * 2, LONGEST_WAIT)
+            refusal = Refusal(reason=refused.reason, message=refused.message, again=now + wait)
+            known[refused.what] = (refusal, wait)
+        if not known:
+            del self._refusals[key]
+
+    def _track(self, key: Key, view: View) -> None:
+        stable, candidate = view.status.stable, view.status.candidate
+        if view.checks is None or view.ack is None or stable is None:
+            self._evidence.untrack(key)
+            return
+        judged = candidate or stable
+        arms = {Arm.CANDIDATE: _service(view, judged)}
+        if candidate is not None:
+            arms[Arm.STABLE] = _service(view, stable)
+        self._evidence.track(
+            Subject(
+                key=key,
+                scope=view.scope,
+                since=view.ack,
+                arms=arms,
+                plan=view.checks,
+                checkpoint=checkpoint_of(view.status),
+            )
+        )
+
+
+def _service(view: View, entry: RevisionStatus) -> ServiceRef:
+    revision = view.revision(entry)
+    return ServiceRef(view.facts.namespace, revision.service, revision.port)
+
+
+def take(store: Store, key: Key) -> Snapshot | None:
+    """The objects that concern a ModelDeployment; None when it is gone."""
+    body = store.get(MODEL_DEPLOYMENT, *key)
+    if body is None:
+        return None
+    namespace, name = key
+    spec = body.get("spec") or {}
+    route = store.get(VIRTUAL_SERVICE, namespace, name)
+    hosts = [f"{name}.{namespace}.svc.cluster.local"]
+    hosts += ((spec.get("traffic") or {}).get("istio") or {}).get("hosts") or []
+    rivals = {
+        (item["metadata"]["namespace"], item["metadata"]["name"]): item
+        for host in hosts
+        for item in store.routes_of(host)
+    }
+    rivals.pop(key, None)
+    return Snapshot(
+        body=body,
+        version=store.get(MODEL_VERSION, namespace, f"{spec.get('model')}-{spec.get('version')}"),
+        deployments=store.children(DEPLOYMENT, key),
+        pods=store.children(POD, key),
+        slices=store.children(ENDPOINT_SLICE, key),
+        apex=store.get(SERVICE, namespace, name),
+        route=route,
+        rivals=[rivals[item] for item in sorted(rivals)],
+    )
+
+
+def queries_for(snapshot: Snapshot) -> Mapping[str, str]:
+    """PromQL for people, by name of the metric, for the revision that is judged."""
+    status = read_status(snapshot.body)
+    judged = status.candidate or status.stable
+    if judged is None:
+        return {}
+    metadata = snapshot.body["metadata"]
+    port = (snapshot.body.get("spec") or {}).get("port", 8080)
+    service = ServiceRef(metadata["namespace"], judged.service, port)
+    return {name: template.for_people(service) for name, template in PROFILES["envoy"].items()}

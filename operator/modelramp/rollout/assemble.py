@@ -1,0 +1,301 @@
+"""A draft of the next state made into a plan: every write that state needs, in the order that survives a crash.
+
+Forward: status (the intent) before the route (the acknowledgement) before what is no longer needed goes.
+Back: the rejection in spec, the route, the apex, then status.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from modelramp.api.status import (
+    FORMAT,
+    AnalysisStatus,
+    ModelDeploymentStatus,
+    RejectedRevision,
+    RevisionStatus,
+    StableStatus,
+)
+from modelramp.judgement.judge import judge
+from modelramp.rollout.checks import judgement_plan
+from modelramp.rollout.draft import REJECTIONS, Draft
+from modelramp.rollout.facts import ROLLBACK, ROUTE, StepMark, WorkloadState
+from modelramp.rollout.plan import (
+    ClearRollback,
+    CreateRevision,
+    DeleteRevision,
+    Destination,
+    Effect,
+    Plan,
+    RoutePlan,
+    Scale,
+    WriteApex,
+    WriteRollback,
+    WriteRoute,
+    WriteStatus,
+)
+from modelramp.rollout.policy import MAX_WEIGHT, replicas_for, weight_at
+from modelramp.rollout.present import conditions, summary
+from modelramp.rollout.view import View, acknowledged, scope_of, shares_of
+
+if TYPE_CHECKING:
+    from modelramp.api.modeldeployment import Rollback
+    from modelramp.judgement.verdict import Verdict
+
+CHECKPOINT_EVERY = timedelta(minutes=10)
+# A Service that has no EndpointSlice so long after its Deployment was made is gone.
+SERVICE_GRACE = timedelta(seconds=10)
+
+
+def assemble(view: View, draft: Draft) -> Plan:
+    """The plan that makes the draft true."""
+    status = _status(view, draft)
+    grow, shrink, drained = _workloads(view, draft, status)
+    pin = _pin(view, draft)
+    route = _route(view, status)
+    routing: list[Effect] = []
+    if route is not None and status.stable is not None and view.facts.spec is not None:
+        routing = [] if _waits(view, ROUTE) else [WriteRoute(route=route)]
+        routing.append(WriteApex(revision=view.revision(status.stable), port=view.facts.spec.port))
+    write = WriteStatus(status=status)
+    if draft.back:
+        effects = (*pin, *routing, write, *grow, *shrink, *draft.notices)
+    else:
+        effects = (*grow, write, *routing, *pin, *shrink, *draft.notices)
+    times = [time for time in (draft.requeue_at, drained, _refusal_over(view)) if time is not None]
+    return Plan(rule=draft.rule, effects=effects, requeue_at=min(times, default=None))
+
+
+def _refusal_over(view: View) -> datetime | None:
+    return min((refusal.again for refusal in view.facts.refusals.values()), default=None)
+
+
+def _waits(view: View, what: str) -> bool:
+    """Whether a write was refused and is not to be tried again yet."""
+    refusal = view.facts.refusals.get(what)
+    return refusal is not None and view.now < refusal.again
+
+
+def _pin(view: View, draft: Draft) -> list[Effect]:
+    """What is to be done about `spec.rollback`."""
+    present = view.facts.rollback
+    if draft.rollback is not None:
+        if present is not None and _same(present, draft.rollback):
+            return []
+        return [] if _waits(view, ROLLBACK) else [WriteRollback(rollback=draft.rollback)]
+    if present is None or view.wanted is None:
+        return []
+    gone = present.rejected_revision not in draft.rejected
+    # Status remembers the rejection before spec forgets it.
+    remembered = {entry.revision for entry in view.status.rejected_revisions}
+    superseded = present.rejected_revision != view.wanted.name and present.rejected_revision in remembered
+    return [ClearRollback(rejected_revision=present.rejected_revision)] if gone or superseded else []
+
+
+def _same(a: Rollback, b: Rollback) -> bool:
+    return (a.rejected_revision, a.to_revision) == (b.rejected_revision, b.to_revision)
+
+
+def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
+    """Status as it is to be; evidence is written with a transition, a change of verdict, or every ten minutes."""
+    old = view.status
+    shares = {
+        entry.revision: weight
+        for entry, weight in shares_of(
+            old.model_copy(update={"stable": draft.stable, "candidate": draft.candidate}), draft.plan
+        )
+    }
+    stable = draft.stable and draft.stable.model_copy(update=_live(view, draft.stable, shares))
+    candidate = draft.candidate and draft.candidate.model_copy(update=_live(view, draft.candidate, shares))
+    new = ModelDeploymentStatus(
+        observed_generation=view.facts.generation,
+        phase=draft.display.phase,
+        plan=draft.plan,
+        stable=stable,
+        candidate=candidate,
+        previous=draft.previous,
+        promoted_at=draft.promoted_at,
+        summary=summary(draft),
+        rejected_revisions=_newest(list(draft.rejected.values())),
+        last_request=draft.request,
+        history=list(draft.history),
+        format=FORMAT,
+    )
+    same_scope = scope_of(new, new.plan) == view.scope
+    verdicts = _verdicts(view, draft, same_scope=same_scope)
+    new = new.model_copy(update={"conditions": conditions(view, draft, verdicts)})
+    if new.model_copy(update={"analysis": old.analysis, "evidence": old.evidence}) == old and not _due(view):
+        return old
+    same_rollout = old.plan is not None and draft.plan is not None and old.plan.id == draft.plan.id
+    analysis = [_analysis(verdict) for verdict in verdicts] or (old.analysis if same_rollout else None)
+    evidence = view.evidence.to_dict() if view.evidence is not None and same_scope else None
+    return new.model_copy(update={"analysis": analysis, "evidence": evidence})
+
+
+def _verdicts(view: View, draft: Draft, *, same_scope: bool) -> tuple[Verdict, ...]:
+    """The verdicts to show: those that ended a rollout stay, a new step begins without any proof."""
+    if same_scope or draft.back or draft.plan is None or draft.stable is None:
+        return view.verdicts
+    if draft.candidate is not None and draft.candidate.step == 0:
+        return ()
+    if draft.candidate is None and draft.previous is None:
+        return view.verdicts
+    checks = judgement_plan(draft.plan, baking=draft.candidate is None, queries=view.facts.queries)
+    return judge(None, checks, now=view.now)
+
+
+def _newest(entries: list[RejectedRevision]) -> list[RejectedRevision]:
+    return sorted(entries, key=lambda entry: entry.time)[-REJECTIONS:]
+
+
+def _live(view: View, entry: StableStatus, shares: dict[str, int]) -> dict[str, int]:
+    return {"weight": shares.get(entry.revision, 0), "ready_replicas": view.ready(entry.revision)}
+
+
+def _analysis(verdict: Verdict) -> AnalysisStatus:
+    return AnalysisStatus(
+        metric=verdict.metric,
+        verdict=verdict.outcome.value,
+        tier=verdict.tier.value if verdict.tier else None,
+        value=verdict.value,
+        baseline=verdict.baseline,
+        interval=list(verdict.interval) if verdict.interval else None,
+        n=verdict.n,
+        threshold=verdict.threshold,
+        eta=verdict.eta,
+        message=verdict.message[:2048],
+        query=verdict.query[:4096],
+    )
+
+
+def _due(view: View) -> bool:
+    """Whether what is counted is worth a write: a verdict has changed, or ten minutes have passed."""
+    if not view.verdicts:
+        return False
+    known = {entry.metric: entry.verdict for entry in view.status.analysis or []}
+    if any(known.get(verdict.metric) != verdict.outcome.value for verdict in view.verdicts):
+        return True
+    written = view.facts.status_written
+    return written is None or view.now - written >= CHECKPOINT_EVERY
+
+
+def _route(view: View, status: ModelDeploymentStatus) -> RoutePlan | None:
+    """The wanted route: the weights of status. None before there is a stable revision."""
+    spec, shares = view.facts.spec, shares_of(status, status.plan)
+    if spec is None or not shares or (view.facts.conflict is not None and view.facts.route is None):
+        return None
+    apex = f"{view.facts.name}.{view.facts.namespace}.svc.cluster.local"
+    istio = spec.traffic.istio
+    return RoutePlan(
+        hosts=(apex, *(istio.hosts or ())),
+        gateways=("mesh", *(istio.gateways or ())),
+        destinations=tuple(
+            Destination(revision=view.revision(entry), weight=weight) for entry, weight in shares if weight
+        ),
+        mark=_mark(view, status, shares),
+    )
+
+
+def _mark(
+    view: View, status: ModelDeploymentStatus, shares: tuple[tuple[RevisionStatus, int], ...]
+) -> StepMark:
+    """The step annotation: kept while the scope is the same, so that a repaired route does not restart a hold."""
+    scope = scope_of(status, status.plan)
+    since = acknowledged(view.facts, scope)
+    if since is not None:
+        return StepMark(scope=scope, time=since)
+    live = view.facts.route
+    waits = status.candidate is None or status.candidate.step == 0
+    promoted = status.stable is not None and status.plan and status.stable.revision == status.plan.revision
+    if live is not None and live.mark is not None and waits and not promoted:
+        # Weights that stay as they are need no new acknowledgement.
+        same = {entry.service: weight for entry, weight in shares if weight}
+        if {service: weight for service, weight in live.weights.items() if weight} == same:
+            return live.mark
+    return StepMark(scope=scope, time=view.now)
+
+
+def _workloads(
+    view: View, draft: Draft, status: ModelDeploymentStatus
+) -> tuple[list[Effect], list[Effect], datetime | None]:
+    """What must grow, what may shrink, and when something else may."""
+    spec = view.facts.spec
+    if spec is None:
+        return [], [], None
+    needed: dict[str, tuple[RevisionStatus, int]] = {}
+    if status.previous is not None:
+        warm = view.workload(status.previous.revision)
+        needed[status.previous.revision] = (
+            status.previous,
+            (warm.desired if warm else None) or spec.replicas,
+        )
+    if status.stable is not None:
+        needed[status.stable.revision] = (status.stable, spec.replicas)
+    if status.candidate is not None:
+        needed[status.candidate.revision] = (status.candidate, _candidate_replicas(view, draft, status))
+    grow: list[Effect] = []
+    shrink: list[Effect] = []
+    for name, (entry, replicas) in needed.items():
+        revision, state = view.revision(entry), view.workload(name)
+        if _is_missing(view, state):
+            if revision.template and not _waits(view, name):
+                deadline = int(spec.progress_deadline.total_seconds())
+                grow.append(CreateRevision(revision=revision, replicas=replicas, progress_deadline=deadline))
+        elif state is not None and state.desired != replicas:
+            (grow if (state.desired or 0) < replicas else shrink).append(
+                Scale(revision=revision, replicas=replicas)
+            )
+    return grow, shrink, _let_go(view, set(needed), shrink)
+
+
+def _candidate_replicas(view: View, draft: Draft, status: ModelDeploymentStatus) -> int:
+    """Pods for the weight the candidate has, or is about to get; never fewer than it has."""
+    spec, plan, candidate = view.facts.spec, status.plan, status.candidate
+    assert spec is not None  # noqa: S101
+    assert plan is not None  # noqa: S101
+    assert candidate is not None  # noqa: S101
+    if status.stable is None:
+        return spec.replicas
+    weight = max(weight_at(plan, max(1, candidate.step)), draft.capacity or 0)
+    state = view.workload(candidate.revision)
+    has = (state.desired or 0) if state and candidate.step > 0 else 0
+    return max(replicas_for(spec.replicas, min(weight, MAX_WEIGHT)), min(has, spec.replicas))
+
+
+def _is_missing(view: View, state: WorkloadState | None) -> bool:
+    if state is None or state.desired is None:
+        return True
+    made = state.created
+    return not state.has_service and made is not None and view.now - made > SERVICE_GRACE
+
+
+def _let_go(view: View, needed: set[str], shrink: list[Effect]) -> datetime | None:
+    """Revisions that nobody needs: to 0 once drained, and away when too many are kept. Gives the next time to look."""
+    spec, route = view.facts.spec, view.facts.route
+    assert spec is not None  # noqa: S101
+    later: datetime | None = None
+    idle: list[WorkloadState] = []
+    for name, state in sorted(view.facts.workloads.items()):
+        if name in needed or state.desired is None:
+            continue
+        if state.desired == 0:
+            idle.append(state)
+            continue
+        if route is not None:
+            if route.weights.get(state.revision.service):
+                # Its traffic is being taken away in this pass; the route's own event wakes us.
+                continue
+            over = (route.mark.time if route.mark else view.now) + spec.drain
+            if over > view.now:
+                later = min(over, later or over)
+                continue
+        shrink.append(Scale(revision=state.revision, replicas=0))
+    wanted = view.wanted.name if view.wanted else None
+    idle.sort(key=lambda state: state.created or view.now, reverse=True)
+    shrink.extend(
+        DeleteRevision(revision=state.revision)
+        for state in idle[spec.revision_history_limit :]
+        if state.revision.name != wanted
+    )
+    return later

@@ -1,0 +1,82 @@
+"""`decide(facts) -> Plan`: the one place where it is decided what happens to a ModelDeployment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from modelramp.api.status import (
+    FORMAT,
+    RequestResult,
+    RequestStatus,
+    RevisionStatus,
+    StableStatus,
+)
+from modelramp.rollout.assemble import assemble
+from modelramp.rollout.draft import Draft, identity
+from modelramp.rollout.plan import Notice, Plan
+from modelramp.rollout.rules import RULES
+from modelramp.rollout.view import View, look
+
+if TYPE_CHECKING:
+    from modelramp.rollout.facts import Facts
+
+KNOWN_ACTIONS = ("abort", "retry")
+
+
+def decide(facts: Facts) -> Plan:
+    """What is to be written now, in order, and when to look again. Pure: no clock, no logger, no I/O."""
+    if facts.deleting:
+        return Plan(rule="deleting")
+    view = look(adopt(facts))
+    draft = next(draft for rule in RULES if (draft := rule(view)) is not None)
+    return assemble(view, _answered(view, draft))
+
+
+def adopt(facts: Facts) -> Facts:
+    """Facts with the stable revision that the apex Service remembers, when status has been lost.
+
+    Only with neither is a revision the first one, which goes to 100 % when it is ready.
+    """
+    status = facts.status
+    if status.stable is not None or facts.apex is None or facts.apex.stable_revision is None:
+        return facts
+    workload = facts.workloads.get(facts.apex.stable_revision)
+    if workload is None:
+        return facts
+    stable = StableStatus(**identity(workload.revision))
+    candidate = status.candidate
+    if candidate is not None and candidate.revision == stable.revision:
+        candidate = None
+    update = {"stable": stable, "candidate": candidate, "format": FORMAT}
+    return replace(facts, status=status.model_copy(update=update))
+
+
+def _answered(view: View, draft: Draft) -> Draft:
+    """The draft with a refusal, when a person's request was not what the rule acted on. Each id is answered once."""
+    request = view.facts.request
+    if request is None or (draft.request is not None and draft.request.id == request.id):
+        return draft
+    refused = RequestStatus(
+        id=request.id,
+        action=request.action,
+        result=RequestResult.REFUSED,
+        message=_refusal(view, request.action),
+    )
+    notice = Notice(reason="RequestRefused", message=f"{request.action}: {refused.message}", warning=True)
+    return draft.but(request=refused, notices=(*draft.notices, notice))
+
+
+def _refusal(view: View, action: str) -> str:
+    if action not in KNOWN_ACTIONS:
+        return f"unknown action {action!r}; known are {', '.join(KNOWN_ACTIONS)}"
+    stable = view.status.stable
+    if action == "abort":
+        return (
+            "nothing is on its way"
+            if stable
+            else "this is the first revision: there is nothing to go back to"
+        )
+    wanted = view.wanted.name if view.wanted else "the wanted revision"
+    going: RevisionStatus | None = view.status.candidate
+    return f"{going.revision} is on its way already" if going else f"{wanted} is not rejected"

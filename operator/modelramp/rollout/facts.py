@@ -1,0 +1,154 @@
+"""Everything `decide` may look at: frozen data, gathered beforehand. It holds no live object and no clock but `now`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from modelramp.api.status import ModelDeploymentStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from modelramp.api.modeldeployment import ModelDeploymentSpec, Rollback
+    from modelramp.judgement.evidence import Evidence
+    from modelramp.rollout.revision import Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unresolved:
+    """The wanted revision cannot be named; what serves keeps serving.
+
+    Attributes:
+        reason: typed reason of the condition, such as VersionUnknown.
+        message: what is wrong and the way out.
+    """
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadState:
+    """A revision's Deployment, Service and pods, as last seen.
+
+    Attributes:
+        desired: replicas the Deployment asks for; None when there is no Deployment.
+        has_service: its Service exists.
+        ready: endpoints that are ready, by its EndpointSlices.
+        overdue: the Deployment controller's word that the progress deadline has passed; None when it has not.
+        trouble: what the pods themselves say is wrong (crash loop, image, …); None when nothing.
+        unschedulable: the scheduler's reason for a pending pod; None when all are placed.
+        unready_since: since when the Deployment has not been available; None when it is.
+        created: when the Deployment was made.
+    """
+
+    revision: Revision
+    desired: int | None = None
+    has_service: bool = False
+    ready: int = 0
+    overdue: str | None = None
+    trouble: str | None = None
+    unschedulable: str | None = None
+    unready_since: datetime | None = None
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepMark:
+    """The route's step annotation: which step it was written for, and when. It is the acknowledgement.
+
+    Attributes:
+        scope: `<rollout>/<index>`.
+        time: when the weights of this scope were written first.
+    """
+
+    scope: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteState:
+    """What the route says now.
+
+    Attributes:
+        weights: percent by Service name.
+        mark: its step annotation; None when it is missing or garbled.
+        edited: when another manager last wrote it; None when none did.
+    """
+
+    weights: Mapping[str, int]
+    mark: StepMark | None = None
+    edited: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApexState:
+    """The apex Service: the revision it selects, which is stable's durable copy."""
+
+    stable_revision: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A person's request by annotation, not yet answered."""
+
+    action: str
+    id: str
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A write of ours that was refused: why, and when it may be tried again.
+
+    Attributes:
+        reason: typed reason of the condition.
+        message: the API server's words.
+    """
+
+    reason: str
+    message: str
+    again: datetime
+
+
+ROLLBACK = "spec.rollback"
+ROUTE = "route"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One ModelDeployment and all that concerns it.
+
+    Attributes:
+        spec: what the user wrote; None when it cannot be read (`wanted` then says why).
+        rollback: `spec.rollback`, also when the rest of spec cannot be read.
+        wanted: the revision the user wants.
+        workloads: by name of the revision.
+        conflict: why the route cannot be ours (a host is taken); None when it can.
+        evidence: what the collector has counted in the present scope; None when nothing yet.
+        queries: PromQL for people, by name of the metric.
+        status_written: when we last wrote status.
+        refusals: writes that were refused, by what they were for: `spec.rollback`, `route`, or a revision's name.
+    """
+
+    namespace: str
+    name: str
+    generation: int
+    now: datetime
+    wanted: Revision | Unresolved
+    spec: ModelDeploymentSpec | None = None
+    status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
+    rollback: Rollback | None = None
+    deleting: bool = False
+    workloads: Mapping[str, WorkloadState] = field(default_factory=dict)
+    apex: ApexState | None = None
+    route: RouteState | None = None
+    conflict: str | None = None
+    evidence: Evidence | None = None
+    queries: Mapping[str, str] = field(default_factory=dict)
+    request: Request | None = None
+    status_written: datetime | None = None
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)

@@ -1,0 +1,147 @@
+"""What `decide` answers: writes in the order in which they must be made, and when to look again.
+
+Every plan carries the whole wanted state; `act` leaves out each write that would change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from modelramp.api.modeldeployment import Rollback
+    from modelramp.api.status import ModelDeploymentStatus
+    from modelramp.rollout.facts import StepMark
+    from modelramp.rollout.revision import Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A revision's share of the traffic, in percent."""
+
+    revision: Revision
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePlan:
+    """The route that is wanted. Weights sum to 100."""
+
+    hosts: tuple[str, ...]
+    gateways: tuple[str, ...]
+    destinations: tuple[Destination, ...]
+    mark: StepMark
+
+    def __post_init__(self) -> None:
+        total = sum(destination.weight for destination in self.destinations)
+        if total != 100:  # noqa: PLR2004 - percent
+            raise ValueError(f"weights sum to {total}, not 100")
+
+    @property
+    def weights(self) -> Mapping[str, int]:
+        """Percent by Service name."""
+        return {item.revision.service: item.weight for item in self.destinations}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRollback:
+    """Patch the resource's spec: the rejection."""
+
+    rollback: Rollback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearRollback:
+    """Take `spec.rollback` away, if it still rejects this revision."""
+
+    rejected_revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteStatus:
+    """Write the intent and the memory."""
+
+    status: ModelDeploymentStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRoute:
+    """Put the route as wanted."""
+
+    route: RoutePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteApex:
+    """Let the apex Service select this revision."""
+
+    revision: Revision
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRevision:
+    """Make a revision's Deployment and Service, if they are missing. The template is written only here."""
+
+    revision: Revision
+    replicas: int
+    progress_deadline: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Give a revision so many replicas."""
+
+    revision: Revision
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRevision:
+    """Remove a revision's Deployment and Service."""
+
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """An event for people.
+
+    Attributes:
+        warning: something needs a look.
+    """
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+Effect = (
+    WriteRollback
+    | ClearRollback
+    | WriteStatus
+    | WriteRoute
+    | WriteApex
+    | CreateRevision
+    | Scale
+    | DeleteRevision
+    | Notice
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The answer of `decide`.
+
+    Attributes:
+        rule: name of the rule that answered.
+        effects: in the order of the writes.
+        requeue_at: when to look again at the latest; None: only when something changes.
+    """
+
+    rule: str
+    effects: tuple[Effect, ...] = ()
+    requeue_at: datetime | None = None
