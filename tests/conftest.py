@@ -1,0 +1,55 @@
+"""What all tests share: the control plane, and that a test which needs it may not be skipped on CI."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from devcluster.cluster import Cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The real control plane: the one this runs in (DEVCLUSTER_INSTANCE), else one for this session alone."""
+    from devcluster.cluster import Cluster  # noqa: PLC0415 - unit tests need nothing of it
+
+    named = os.environ.get("DEVCLUSTER_INSTANCE")
+    if named:
+        yield Cluster(named)
+        return
+    with Cluster("test") as started:
+        yield started
+
+
+def _forbidden() -> bool:
+    return os.environ.get("CI", "").lower() == "true"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, pytest.TestReport]:
+    """On CI a skipped test of the control plane has failed: it proved nothing."""
+    report: pytest.TestReport = yield
+    if (
+        report.skipped
+        and not hasattr(report, "wasxfail")
+        and _forbidden()
+        and item.get_closest_marker("cluster")
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} may not be skipped on CI: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, pytest.CollectReport]:
+    """On CI no module may skip itself: that would hide its tests before their marks are seen."""
+    report: pytest.CollectReport = yield
+    if report.skipped and _forbidden():
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} may not be skipped on CI: {report.longrepr}"
+    return report
