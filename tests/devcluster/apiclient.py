@@ -8,11 +8,13 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devcluster import netns
 from devcluster.failure import DevclusterError
-from devcluster.instance import Instance
+
+if TYPE_CHECKING:
+    from devcluster.instance import Instance
 
 _PATHS = {
     "Namespace": ("/api/v1", "namespaces"),
@@ -48,7 +50,7 @@ class ApiClient:
         self._tls = ssl.create_default_context(cafile=str(instance.pki / "ca.crt"))
         self._tls.load_cert_chain(instance.pki / "admin.crt", instance.pki / "admin.key")
 
-    def call(self, method: str, path: str, body: object = None, content: str = "application/json") -> Any:
+    def call(self, method: str, path: str, body: object = None, content: str = "application/json") -> Any:  # noqa: ANN401
         """The decoded answer, or its text where it is not JSON.
 
         Raises:

@@ -7,8 +7,9 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -17,6 +18,8 @@ from devcluster.certificates import Authority, Pair, new_key, pem, public_pem
 from devcluster.progress import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from devcluster.instance import Instance, Member, State
 
 _LIMIT_S = 120.0
@@ -95,7 +98,7 @@ class Bringup:
         self._state.ready = True
         self._instance.save(self._state)
 
-    def _step(self, text: str, action: Any) -> None:
+    def _step(self, text: str, action: Callable[[], object]) -> None:
         with Step(text, quiet=self._quiet):
             action()
 
@@ -116,7 +119,7 @@ class Bringup:
     def _python_environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
 
-    def _wait(self, what: str, check: Any, *watched: Member) -> None:
+    def _wait(self, what: str, check: Callable[[], bool], *watched: Member) -> None:
         processes.wait_for(what, check, limit=_LIMIT_S, watched=watched, logs=self._instance.logs)
 
     def _prepare(self) -> None:
@@ -165,9 +168,7 @@ class Bringup:
             self._client.apply(crd)
         for crd in crds:
             path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
-            self._wait(
-                f"CRD {crd['metadata']['name']}", lambda path=path: self._has_condition(path, "Established")
-            )
+            self._wait(f"CRD {crd['metadata']['name']}", partial(self._has_condition, path, "Established"))
 
     def _has_condition(self, path: str, kind: str) -> bool:
         conditions = self._client.call("GET", path).get("status", {}).get("conditions", [])
@@ -207,7 +208,7 @@ class Bringup:
             ),
         ]
         for name in names:
-            self._wait(f"node {name} Ready", lambda name=name: self._node_ready(name), *watched)
+            self._wait(f"node {name} Ready", partial(self._node_ready, name), *watched)
         self._wait("ServiceAccount default", self._has_default_account, *watched)
 
     def _node_ready(self, name: str) -> bool:

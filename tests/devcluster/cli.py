@@ -200,7 +200,7 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 done, 1 not up or failed, 2 wrong usage, 130 interrupted."""
+    """Run the command; the exit code is 0 done, 1 not up or failed, 2 wrong usage, 130 interrupted."""
     parsed = _parser().parse_args(arguments)
     try:
         result: int = parsed.run(parsed)

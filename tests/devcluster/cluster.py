@@ -59,10 +59,10 @@ class Cluster:
         self.down()
 
     def up(self) -> None:
-        """Build what is missing and start what is not running; an instance that is up already stays as it is.
+        """Build what is missing and start what is not running; what is up stays as it is.
 
         Raises:
-            DevclusterError: root, `ip` or Go is missing, or a part does not start; the message says what to do.
+            DevclusterError: root, `ip` or Go is missing, or a part does not start.
         """
         require_host()
         builds.build(self.layers, quiet=self._quiet)
@@ -74,7 +74,7 @@ class Cluster:
             Bringup(self.instance, state, self._options, quiet=self._quiet).run(self.layers)
 
     def down(self) -> None:
-        """End the instance's own processes and remove all traces of it; an instance that is not there is fine.
+        """End the instance's own processes and remove all traces of it; none there is fine.
 
         Raises:
             DevclusterError: somebody else's process is in its namespace.
@@ -124,7 +124,7 @@ class Cluster:
 
     @property
     def audit_log(self) -> Path:
-        """The API server's audit log, one JSON document a line: who wrote what, with the bodies of routes and ours."""
+        """The API server's audit log: a JSON document a line, with the bodies of routes and of our kinds."""
         return self.instance.audit_log
 
     @property
@@ -146,7 +146,7 @@ class Cluster:
             user: anyone; the API server believes the certificate.
             groups: the user's; `system:masters` for `admin`, none for others unless given.
             service_account: `namespace/name` instead of a user, with a token of a day.
-            inside: with the address inside the namespace, or on the host; unless told, what this process needs.
+            inside: with the address inside the namespace, or on the host; unless told, what we need here.
         """
         within = self.is_inside if inside is None else inside
         server = access.INSIDE if within else f"https://127.0.0.1:{self.state.ports['kubernetes']}"
@@ -180,7 +180,7 @@ class Cluster:
         return done.stdout
 
     def kubectl_command(self) -> list[str]:
-        """kubectl with the admin's kubeconfig and a discovery cache of this instance's own."""
+        """How kubectl is called: as admin, with a discovery cache of this instance's own."""
         self.state  # noqa: B018 - fails with a clear message when the instance is not up
         config = self.instance.folder / "kubeconfigs" / ("admin" if self.is_inside else "host-admin")
         cache = self.instance.folder / "kubectl-cache"
@@ -197,7 +197,11 @@ class Cluster:
         }
 
     def popen(
-        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        **options: Any,  # noqa: ANN401 - passed on
     ) -> subprocess.Popen[Any]:
         """Start a command inside the namespace; `down` ends it if it still runs.
 

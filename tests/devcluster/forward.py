@@ -30,7 +30,7 @@ def listen(port: int) -> socket.socket:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     server.bind(("127.0.0.1", port))
     server.listen(128)
-    server.setblocking(False)
+    server.settimeout(0)
     return server
 
 

@@ -53,7 +53,7 @@ def _admin_listener(name: str, port: int, path: str, admin_path: str) -> dict[st
 
 def bootstrap() -> dict[str, Any]:
     """Envoy's bootstrap; $(POD_IP) and $(POD_NAME) are filled in by the node agent."""
-    http2 = {"explicit_http_config": {"http2_protocol_options": {}}}
+    http2: dict[str, Any] = {"explicit_http_config": {"http2_protocol_options": {}}}
     istiod = _cluster("xds-grpc", netns.NODE_ADDRESS, parts.ISTIOD_GRPC_PORT) | {
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {"@type": _HTTP_OPTIONS, **http2}

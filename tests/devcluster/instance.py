@@ -46,7 +46,7 @@ def with_implied(layers: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A process the tool started; `started` (clock ticks since boot) tells it from a later one with its pid."""
+    """A process the tool started; `started` (clock ticks since boot) tells it from a later one of its pid."""
 
     name: str
     pid: int
@@ -74,7 +74,7 @@ class Instance:
     def __init__(self, name: str) -> None:
         if not _NAME.fullmatch(name):
             raise DevclusterError(
-                f"instance name {name!r} is not usable: take lower-case letters, digits and inner dashes, at most 30"
+                f"instance name {name!r} is not usable: take at most 30 lower-case letters, digits and dashes"
             )
         self.name = name
         self.base = Path(os.environ.get("MODELRAMP_RUN") or "/run/modelramp")
@@ -100,7 +100,7 @@ class Instance:
             return None
         except (ValueError, TypeError, KeyError) as error:
             raise DevclusterError(
-                f"{self._state_file} cannot be read ({error}); end the instance's processes and remove the folder"
+                f"{self._state_file} cannot be read ({error}); end the processes and remove the folder"
             ) from error
 
     def save(self, state: State) -> None:

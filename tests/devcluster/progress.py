@@ -1,4 +1,4 @@
-"""What the user sees while something takes time: one line that counts on a terminal, plain lines elsewhere."""
+"""What the user sees while something takes time: a line that counts on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from devcluster import netns, processes
 from devcluster.failure import DevclusterError
 
 if TYPE_CHECKING:
-    from devcluster.instance import Instance, State
+    from devcluster.instance import Instance, Member, State
 
 # A graceful end of the API server takes up to 10 s and saves nothing that is not removed anyway.
 _GRACE_S = 1.0
@@ -26,7 +26,7 @@ def take_down(instance: Instance) -> None:
     """End and remove all of the instance; nothing to do is fine.
 
     Raises:
-        DevclusterError: a stranger's process holds a namespace, or the record is gone while namespaces are left.
+        DevclusterError: a stranger's process is in a namespace, or nobody knows whose one is.
     """
     state = instance.load()
     namespaces = _namespaces(instance)
@@ -39,7 +39,7 @@ def take_down(instance: Instance) -> None:
     if strangers:
         listed = "\n".join(f"    pid {found.pid}: {found.command}" for found in strangers)
         raise DevclusterError(
-            f"instance {instance.name}: its own processes are ended, but others are in its network namespaces "
+            f"instance {instance.name}: its own processes are ended, but others are in its namespaces "
             f"and were left alone:\n{listed}\n  end them, then run down again"
         )
     for name in namespaces:
@@ -54,7 +54,7 @@ def _namespaces(instance: Instance) -> list[str]:
 
 
 def _end_processes(instance: Instance, state: State) -> None:
-    """The agent first, so that it starts nothing anew; then everything that carries the nonce, until none is left."""
+    """The agent first, so that it starts nothing anew; then all that carries the nonce."""
     spared = _ancestry()
     agents = [m for m in state.members if m.name == "node-agent" and processes.alive(m)]
     processes.stop(agents, grace=0)
@@ -62,7 +62,10 @@ def _end_processes(instance: Instance, state: State) -> None:
         members = [m for m in state.members if processes.alive(m)]
         found, _ = processes.in_namespaces(_namespaces(instance), state.nonce)
         recorded = {m.pid for m in members}
-        doomed = [*members, *(f for f in found if f.pid not in recorded and f.pid not in spared)]
+        doomed: list[Member | processes.Found] = [
+            *members,
+            *(f for f in found if f.pid not in recorded and f.pid not in spared),
+        ]
         if not doomed:
             return
         processes.stop(doomed, grace=_GRACE_S)
@@ -88,8 +91,9 @@ def _remove_unrecorded(instance: Instance, namespaces: list[str]) -> None:
     if members:
         listed = "\n".join(f"    pid {found.pid}: {found.command}" for found in members)
         raise DevclusterError(
-            f"instance {instance.name} has no record in {instance.folder}, but processes are in its namespaces; "
-            f"whose they are is not known, so they were left alone:\n{listed}\n  end them, then run down again"
+            f"instance {instance.name} has no record in {instance.folder}, but there are processes in its "
+            f"namespaces; whose is not known, so they were left alone:\n{listed}\n"
+            "  end them, then run down again"
         )
     for name in namespaces:
         netns.remove(name)

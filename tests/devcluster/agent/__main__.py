@@ -79,14 +79,13 @@ class Agent:
     async def _run(self, uid: str) -> None:
         try:
             await self._pods[uid].run()
-        except Exception:
+        except Exception:  # noqa: BLE001 - one pod's failure must not end the others
             _log.exception("pod %s", uid)
         finally:
             del self._pods[uid]
 
 
 async def _main(settings: Settings) -> None:
-    Path(account_mount_point()).mkdir(parents=True, exist_ok=True)
     pki = settings.folder / "pki"
     api = Api(
         access.INSIDE,
@@ -113,4 +112,5 @@ async def _main(settings: Settings) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    Path(account_mount_point()).mkdir(parents=True, exist_ok=True)
     asyncio.run(_main(Settings.read(Path(sys.argv[1]))))

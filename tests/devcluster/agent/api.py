@@ -74,7 +74,7 @@ class Api:
             raise
 
     async def watch(self, path: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Events of a collection for ever: ("LIST", whole list) at each (re)start, then ADDED, MODIFIED, DELETED."""
+        """Events of a collection for ever: ("LIST", all of it) at each (re)start, then single changes."""
         version = ""
         while True:
             try:

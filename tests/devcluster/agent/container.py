@@ -6,18 +6,19 @@ import asyncio
 import contextlib
 import datetime as dt
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 
 from devcluster.agent import probe, spec
 from devcluster.agent.api import ApiError
+from devcluster.agent.health import Health
 from devcluster.agent.process import Process, StartError
 from devcluster.agent.status import ContainerState, Running, Terminated, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
 _RETRY_S = 2.0
 _START_FAILED = 128
@@ -67,7 +68,6 @@ class Container:
         self._init = init
         self.state = ContainerState(name, self._spec["image"])
         self._stopping = asyncio.Event()
-        self._failed_probe = asyncio.Event()
         self._process: Process | None = None
         self._failures = 0
 
@@ -142,8 +142,7 @@ class Container:
         container = self._spec
         begun = _now()
         try:
-            if paths := spec.unsupported_volumes(container):
-                raise spec.ConfigError(f"the node agent has no volumes; container mounts {', '.join(paths)}")
+            spec.refuse_volumes(container)
             environment = await self._around.environment(container)
             command = spec.command_line(container, environment)
             account = await self._around.account() if spec.wants_account(container) else None
@@ -193,66 +192,25 @@ class Container:
         """From the start of the process to its end."""
         since = _now()
         self.state.state = Running(since)
-        self._failed_probe.clear()
         self._around.tell("Started", f"Started container {self._name}")
-        with self._probing(container, prober):
-            self._around.changed()
-            unhealthy = asyncio.create_task(self._failed_probe.wait())
-            await asyncio.wait({process.ended, unhealthy}, return_when=asyncio.FIRST_COMPLETED)
-            unhealthy.cancel()
+        health = Health(
+            container,
+            state=self.state,
+            prober=prober,
+            changed=self._around.changed,
+            unhealthy=lambda text: self._around.tell("Unhealthy", text, warning=True),
+        )
+        with health:
+            lost = asyncio.create_task(health.lost.wait())
+            waits: set[asyncio.Future[Any]] = {process.ended, lost}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            lost.cancel()
         if not process.ended.done():
-            self._around.tell("Killing", f"Container {self._name} failed liveness probe, will be restarted")
+            self._around.tell("Killing", f"Container {self._name} failed a probe and will be restarted")
             await process.stop(grace=float(self._around.pod["spec"].get("terminationGracePeriodSeconds", 30)))
         self._process = None
         code = process.ended.result()
         return Terminated(code, "Completed" if code == 0 else "Error", since, _now())
-
-    @contextlib.contextmanager
-    def _probing(self, container: Mapping[str, Any], prober: probe.Prober) -> Iterator[None]:
-        """Keep the container's probes running during the block."""
-        tasks: list[asyncio.Task[None]] = []
-
-        def begin(kind: str, report: Any, *, eager: bool) -> bool:
-            settings = container.get(kind)
-            if settings is None:
-                return False
-            tasks.append(asyncio.create_task(probe.follow(prober, settings, report, eager=eager)))
-            return True
-
-        def alive(good: bool, text: str) -> None:  # noqa: FBT001 - the signature that `follow` reports to
-            if not good:
-                self._around.tell("Unhealthy", f"Liveness probe failed: {text}", warning=True)
-                self._failed_probe.set()
-
-        def ready(good: bool, text: str) -> None:  # noqa: FBT001
-            if good != self.state.ready:
-                if not good:
-                    self._around.tell("Unhealthy", f"Readiness probe failed: {text}", warning=True)
-                self.state.ready = good
-                self._around.changed()
-
-        def started(good: bool, text: str) -> None:  # noqa: FBT001
-            if not good:
-                self._around.tell("Unhealthy", f"Startup probe failed: {text}", warning=True)
-                self._failed_probe.set()
-            elif not self.state.started:
-                launch()
-                tasks[0].cancel()
-
-        def launch() -> None:
-            self.state.started = True
-            begin("livenessProbe", alive, eager=False)
-            if not begin("readinessProbe", ready, eager=True):
-                self.state.ready = True
-            self._around.changed()
-
-        if not begin("startupProbe", started, eager=False):
-            launch()
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
 
     async def _back_off(self, ended: Terminated) -> None:
         """Between an end and the next start."""

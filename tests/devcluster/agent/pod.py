@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import datetime as dt
 import logging
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from devcluster import netns, processes
-from devcluster.agent import spec, status
+from devcluster.agent import spec, status, supplies
 from devcluster.agent.api import ApiError
 from devcluster.agent.container import Container
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _STRATEGIC = "application/strategic-merge-patch+json"
-_TOKEN_LIFETIME_S = 86400
 _NOT_FOUND = 404
 _CONFLICT = 409
 
@@ -178,45 +176,20 @@ class Pod:
         Raises:
             spec.ConfigError: something that is referred to does not exist.
         """
-        space = self.pod["metadata"]["namespace"]
-        stores: dict[tuple[str, str], dict[str, str]] = {}
-        for kind, name, optional in spec.references(container):
-            found = await self._api.find(f"/api/v1/namespaces/{space}/{kind}/{name}")
-            if found is not None:
-                stores[kind, name] = _data(found, secret=kind == "secrets")
-            elif not optional:
-                raise spec.ConfigError(f'{kind.removesuffix("s")} "{name}" not found')
-        base = self._settings.container_environment | {"HOSTNAME": self.pod["metadata"]["name"]}
-        return spec.environment(
+        return await supplies.environment(
             container,
-            base=base,
+            api=self._api,
             pod=self.pod,
             address=self.address,
-            node_address=netns.NODE_ADDRESS,
-            stores=stores,
+            base=self._settings.container_environment,
         )
 
     async def account(self) -> Path:
-        """The service account's token, authority and namespace, laid out as under /var/run/secrets."""
-        root = self.folder / "secrets"
+        """The service account's files, laid out as under /var/run/secrets."""
+        root: Path = self.folder / "secrets"
         async with self._account_lock:
-            folder = root / "kubernetes.io" / "serviceaccount"
-            if not folder.exists():
-                space = self.pod["metadata"]["namespace"]
-                name = self.pod["spec"].get("serviceAccountName", "default")
-                reference = {
-                    "kind": "Pod",
-                    "apiVersion": "v1",
-                    "name": self.pod["metadata"]["name"],
-                    "uid": self.uid,
-                }
-                request = {"spec": {"expirationSeconds": _TOKEN_LIFETIME_S, "boundObjectRef": reference}}
-                path = f"/api/v1/namespaces/{space}/serviceaccounts/{name}/token"
-                answer = await self._api.call("POST", path, request)
-                folder.mkdir(parents=True)
-                (folder / "token").write_text(answer["status"]["token"])
-                (folder / "namespace").write_text(space)
-                shutil.copy(self._settings.authority, folder / "ca.crt")
+            if not root.exists():  # noqa: ASYNC240 - one stat of a local folder
+                await supplies.account(root, api=self._api, pod=self.pod, authority=self._settings.authority)
         return root
 
     # -- status ---------------------------------------------------------------------------------------------
@@ -294,11 +267,6 @@ class Pod:
         finally:
             self._addresses.give_back(self.address)
         await self._finish()
-
-
-def _data(found: Mapping[str, Any], *, secret: bool) -> dict[str, str]:
-    values: dict[str, str] = found.get("data") or {}
-    return {k: base64.b64decode(v).decode() for k, v in values.items()} if secret else dict(values)
 
 
 def _newer(known: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:

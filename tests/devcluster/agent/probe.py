@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import aiohttp
 
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OUTPUT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A threshold was reached; `text` says what was wrong with the last answer."""
+
+    good: bool
+    text: str
+
+
+Report: TypeAlias = "Callable[[Verdict], None]"
 
 
 class Prober:
@@ -91,7 +103,7 @@ class Prober:
 async def follow(
     prober: Prober,
     probe: Mapping[str, Any],
-    report: Callable[[bool, str], None],
+    report: Report,
     *,
     eager: bool,
 ) -> None:
@@ -100,8 +112,8 @@ async def follow(
     Args:
         prober: who asks.
         probe: its settings, with Kubernetes' defaults for what is absent.
-        report: gets the verdict and the text of the last failure.
-        eager: ask ten times a second until the first good answer; only right where failures have no consequence.
+        report: gets the verdicts.
+        eager: ask ten times a second until the first good answer.
     """
     await asyncio.sleep(float(probe.get("initialDelaySeconds", 0)))
     period = float(probe.get("periodSeconds", 10))
@@ -111,6 +123,6 @@ async def follow(
         ok, text = await prober.ask(probe)
         verdict = threshold.observe(ok=ok)
         if verdict is not None:
-            report(verdict, text)
+            report(Verdict(verdict, text))
         passed = passed or ok
         await asyncio.sleep(period if passed or not eager else min(period, 0.1))

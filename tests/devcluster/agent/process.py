@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -24,7 +25,7 @@ class StartError(Exception):
 
 
 def account_mount_point() -> str:
-    """Where the service account's files are mounted: /var/run/secrets, which is /run/secrets on most systems."""
+    """Where /var/run/secrets really is: /run/secrets on most systems."""
     return os.path.realpath("/var/run/secrets")
 
 
@@ -84,18 +85,14 @@ class Process:
     def signal_group(self, number: signal.Signals) -> None:
         """Signal all processes of the container's session."""
         if not self.ended.done():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
-            except ProcessLookupError:
-                pass
 
     def terminate(self) -> None:
         """Ask the main process, and it alone, to end."""
         if not self.ended.done():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
 
     async def stop(self, *, grace: float) -> int:
         """TERM, KILL after `grace` seconds; the exit code."""

@@ -56,7 +56,7 @@ class Settings:
 
     @property
     def container_environment(self) -> dict[str, str]:
-        """What an image would bring: this Python's programs come first, Envoy's real binary before its wrapper."""
+        """What an image would bring; this Python's programs first, Envoy itself before its wrapper."""
         scripts = Path(sys.executable).parent
         envoy = [str(p / "envoy" / "_bin") for p in map(Path, sys.path) if (p / "envoy" / "_bin").is_dir()]
         path = [

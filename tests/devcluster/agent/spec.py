@@ -23,7 +23,7 @@ class ConfigError(Exception):
 
 
 def expand(text: str, known: Mapping[str, str]) -> str:
-    """Replace $(NAME) by its value; unknown names stay as they are and $$ becomes $, as Kubernetes documents."""
+    """Replace $(NAME) by its value as Kubernetes does: unknown names stay, and $$ becomes $."""
 
     def replace(match: re.Match[str]) -> str:
         if match[1] == "$":
@@ -109,9 +109,9 @@ def environment(
             path = source["fieldRef"]["fieldPath"]
             result[entry["name"]] = field(pod, path, address=address, node_address=node_address)
         else:
-            value = _stored(source, stores)
-            if value is not None:
-                result[entry["name"]] = value
+            stored = _stored(source, stores)
+            if stored is not None:
+                result[entry["name"]] = stored
     return result
 
 
@@ -129,9 +129,15 @@ def _stored(source: Mapping[str, Any], stores: Mapping[tuple[str, str], Mapping[
     raise ConfigError(f"environment source {', '.join(source)} is not supported")
 
 
-def unsupported_volumes(container: Mapping[str, Any]) -> list[str]:
-    """Mount paths that the agent cannot serve; the service account's is the only one it can."""
-    return [m["mountPath"] for m in container.get("volumeMounts", []) if m["mountPath"] != ACCOUNT_PATH]
+def refuse_volumes(container: Mapping[str, Any]) -> None:
+    """Only the service account can be mounted.
+
+    Raises:
+        ConfigError: the container mounts something else.
+    """
+    paths = [m["mountPath"] for m in container.get("volumeMounts", []) if m["mountPath"] != ACCOUNT_PATH]
+    if paths:
+        raise ConfigError(f"the node agent has no volumes; the container mounts {', '.join(paths)}")
 
 
 def wants_account(container: Mapping[str, Any]) -> bool:
@@ -154,7 +160,7 @@ def command_line(container: Mapping[str, Any], known: Mapping[str, str]) -> list
 
 
 def image_exists(image: str) -> bool:
-    """Whether the image counts as pullable: all are, but those of a registry in the reserved domain `invalid`."""
+    """Whether the image counts as pullable: all do, but for registries in the reserved domain `invalid`."""
     registry = image.split("/", 1)[0].split(":", 1)[0]
     return not ("/" in image and (registry == "invalid" or registry.endswith(".invalid")))
 
@@ -179,7 +185,7 @@ def restarts(policy: str, exit_code: int) -> bool:
 
 
 def backoff(failures: int, first: float) -> float:
-    """Seconds to wait before restart number `failures` (from 1): none, first, 2·first … at most five minutes."""
+    """Seconds before restart number `failures` (from 1): none, first, 2·first … at most five minutes."""
     if failures <= 1:
         return 0.0
     return min(first * 2.0 ** (failures - 2), _MAX_BACKOFF_S)
