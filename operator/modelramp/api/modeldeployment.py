@@ -151,7 +151,7 @@ class Strategy(Record):
                         "self.map(s, s.weight).isSorted()"
                         " && self.all(s, self.filter(t, t.weight == s.weight).size() == 1)",
                         # Which weights these are would be too dear for the API server to say.
-                        "weights must rise: each step's must be greater than the one before, such as 5, 20, 50",
+                        "weights must rise: each step's is greater than the one before, such as 5, 20, 50",
                     )
                 ]
             },
