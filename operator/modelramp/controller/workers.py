@@ -78,11 +78,11 @@ class Workers:
 
     async def _pass(self, key: Key) -> None:
         loop = asyncio.get_running_loop()
-        log = _log.bind(namespace=key[0], deployment=key[1])
         started = loop.time()
         result = "error"
         try:
-            again = await self._handle(key)
+            with structlog.contextvars.bound_contextvars(namespace=key[0], deployment=key[1]):
+                again = await self._handle(key)
         except Unauthorized:
             raise
         except Fenced as error:
@@ -90,11 +90,18 @@ class Workers:
             self._again(key, error)
         except ClusterError as error:
             delay = self._queue.failed(key)
-            log.warning("pass failed", cause=type(error).__name__, message=str(error), retry_in=delay)
+            _log.warning(
+                "pass failed",
+                namespace=key[0],
+                deployment=key[1],
+                cause=type(error).__name__,
+                message=str(error),
+                retry_in=delay,
+            )
         except Exception:
             # A bug that one deployment brings out must not stop the others.
             delay = self._queue.failed(key)
-            log.exception("pass failed", retry_in=delay)
+            _log.exception("pass failed", namespace=key[0], deployment=key[1], retry_in=delay)
         else:
             result = "ok"
             self._fenced.pop(key, None)

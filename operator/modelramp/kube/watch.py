@@ -57,18 +57,13 @@ def _register(registry: kopf.OperatorRegistry, kind: Kind, on_event: OnEvent) ->
 def lifecycle(
     registry: kopf.OperatorRegistry,
     *,
-    kinds: Iterable[Kind],
     login: Callable[[], Awaitable[kopf.ConnectionInfo]],
     on_stop: Callable[[], Awaitable[None]],
 ) -> None:
-    """What kopf does when it starts, stops, and needs (new) credentials.
+    """What kopf does when it needs (new) credentials, and when it stops.
 
-    `on_stop` is awaited while kopf stops, before it cancels what it has not started itself.
+    `on_stop` is awaited while kopf stops, before it waits for tasks that it has not started itself.
     """
-    watched = tuple(kinds)
-
-    async def configure(settings: kopf.OperatorSettings, **_: object) -> None:
-        tune(settings, watched)
 
     async def authenticate(**_: object) -> kopf.ConnectionInfo:
         return await login()
@@ -76,13 +71,13 @@ def lifecycle(
     async def stop(**_: object) -> None:
         await on_stop()
 
-    kopf.on.startup(registry=registry)(configure)
     kopf.on.login(registry=registry)(authenticate)
     kopf.on.cleanup(registry=registry)(stop)
 
 
-def tune(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
-    """Kopf's settings for a pure watcher: nothing is written, nothing is remembered, lists come in pages."""
+def tuned(kinds: Iterable[Kind]) -> kopf.OperatorSettings:
+    """Settings of kopf for a pure watcher: it writes nothing, remembers nothing, and lists in pages."""
+    settings = kopf.OperatorSettings()
     settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = _SERVER_TIMEOUT
     settings.watching.connect_timeout = 5
@@ -99,6 +94,7 @@ def tune(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    return settings
 
 
 class NoDiffBase(kopf.DiffBaseStorage):

@@ -1,0 +1,156 @@
+"""The composition root: everything is made here, started here, and ended here."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import kopf
+import structlog
+
+from modelramp.controller.collector import Collector, Timing
+from modelramp.controller.due import DueQueue
+from modelramp.controller.feed import Feed
+from modelramp.controller.health import Server
+from modelramp.controller.reconciler import Reconciler
+from modelramp.controller.store import Store
+from modelramp.controller.telemetry import MeteredSource, Telemetry, set_up_logging
+from modelramp.controller.workers import Workers
+from modelramp.kube import login, watch
+from modelramp.kube.client import Client
+from modelramp.kube.kinds import WATCHED
+from modelramp.metrics.prometheus import Prometheus
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from modelramp.controller.settings import Settings
+    from modelramp.controller.store import Key
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Runs the operator until SIGTERM or SIGINT.
+
+    Raises:
+        LoginError: there are no credentials for a cluster.
+        Exception: what no retry can help (credentials no longer valid, a list or watch that is forbidden):
+            the process ends, and a new one starts afresh.
+    """
+    set_up_logging(settings.log_level, settings.log_format)
+    credentials = await login.load(kubeconfig=settings.kubeconfig, context=settings.context)
+    telemetry = Telemetry()
+    store, queue = Store(WATCHED), DueQueue()
+    telemetry.observe(store=store, depth=queue.depth)
+    async with AsyncExitStack() as stack:
+        client = Client(credentials, record=telemetry.requested)
+        stack.push_async_callback(client.close)
+        source = Prometheus(str(settings.prometheus_url), timeout=settings.prometheus_timeout)
+        stack.callback(source.close)
+        collector = _collector(settings, source, telemetry, wake=queue.wake)
+        feed = Feed(
+            store=store,
+            cluster=client,
+            kinds=WATCHED,
+            namespaces=settings.namespaces,
+            wake=queue.wake,
+            resync=settings.resync_interval,
+        )
+        reconciler = Reconciler(
+            store=store, cluster=client, evidence=collector, clock=_now, decided=telemetry.decided
+        )
+        workers = Workers(
+            queue=queue, handle=reconciler.handle, now=_now, meter=telemetry, count=settings.workers
+        )
+
+        async def work() -> None:
+            await store.wait_ready()
+            _log.info("ready", deployments=len(store.keys()))
+            await workers.run()
+
+        await _until_one_ends(
+            settings, feed=feed, crew=(feed.run, collector.run, work), store=store, telemetry=telemetry
+        )
+
+
+async def _until_one_ends(
+    settings: Settings,
+    *,
+    feed: Feed,
+    crew: Sequence[Callable[[], Coroutine[None, None, None]]],
+    store: Store,
+    telemetry: Telemetry,
+) -> None:
+    """Runs the watches, the crew and the HTTP server together; the first end is the end of all."""
+    # They begin before kopf does: it waits at its end for tasks that are younger than itself.
+    tasks = [asyncio.create_task(member(), name=member.__qualname__) for member in crew]
+    server = Server(
+        address=settings.http_address,
+        port=settings.http_port,
+        broken=lambda: next((f"{task.get_name()} has ended" for task in tasks if task.done()), None),
+        waiting=lambda: None if store.ready else "first lists are not complete",
+        exposition=telemetry.exposition,
+    )
+
+    async def end() -> None:
+        await server.stop()
+        for task in tasks[: len(crew)]:
+            task.cancel()
+        await asyncio.gather(*tasks[: len(crew)], return_exceptions=True)
+
+    stop = asyncio.Event()
+    try:
+        await server.start()
+        _log.info("started", http=f"{settings.http_address}:{server.port}")
+        tasks.append(asyncio.create_task(_watch(settings, feed, stop, end), name="watch"))
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks[len(crew) :], return_exceptions=True)
+        await end()
+    _log.info("ended")
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()):
+            telemetry.failed(task.get_name(), error)
+            raise error
+
+
+async def _watch(
+    settings: Settings, feed: Feed, stop: asyncio.Event, end: Callable[[], Awaitable[None]]
+) -> None:
+    """kopf, until a signal or `stop`; `end` is awaited while it stops."""
+
+    async def authenticate() -> kopf.ConnectionInfo:
+        fresh = await login.load(kubeconfig=settings.kubeconfig, context=settings.context)
+        return await login.connection(fresh)
+
+    registry = kopf.OperatorRegistry()
+    watch.register(registry, WATCHED, feed.on_event)
+    watch.lifecycle(registry, login=authenticate, on_stop=end)
+    await kopf.operator(
+        registry=registry,
+        settings=watch.tuned(WATCHED),
+        standalone=True,
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+        stop_flag=stop,
+    )
+
+
+def _collector(
+    settings: Settings, source: Prometheus, telemetry: Telemetry, *, wake: Callable[[Key], None]
+) -> Collector:
+    timing = Timing(
+        scrape_interval=settings.scrape_interval,
+        ingestion_delay=settings.ingestion_delay,
+        timeout=settings.prometheus_timeout,
+    )
+    metered = MeteredSource(source, telemetry=telemetry, clock=_now, delay=timing.delay)
+    return Collector(source=metered, clock=_now, timing=timing, wake=wake)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

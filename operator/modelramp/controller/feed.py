@@ -1,0 +1,135 @@
+"""Fills the store: complete first lists, watch events, and now and then a look for missed deletions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from modelramp.kube.errors import Missing, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from modelramp.controller.store import Key, Store
+    from modelramp.kube.kinds import Kind
+
+_log = structlog.get_logger(__name__)
+
+_RETRY = 1.0
+
+
+class Lists(Protocol):
+    """What is needed of a cluster's client."""
+
+    async def list(self, kind: Kind, *, namespace: str | None = None) -> list[dict[str, Any]]:
+        """All objects of a kind."""
+        ...
+
+    async def list_metadata(self, kind: Kind, *, namespace: str | None = None) -> Sequence[dict[str, Any]]:
+        """The `metadata` of all objects of a kind."""
+        ...
+
+
+class Feed:
+    """Keeps the store up to date, and wakes who is concerned.
+
+    Args:
+        store: what is filled.
+        cluster: where lists come from.
+        kinds: what is watched.
+        namespaces: the namespaces that are served; none means all.
+        wake: called with each ModelDeployment that has to look again.
+        resync: seconds between two looks for missed deletions.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        cluster: Lists,
+        kinds: Iterable[Kind],
+        namespaces: Sequence[str],
+        wake: Callable[[Key], None],
+        resync: float,
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._kinds = tuple(kinds)
+        self._namespaces = tuple(namespaces) or (None,)
+        self._wake = wake
+        self._resync = resync
+
+    def on_event(self, kind: Kind, event: str | None, body: dict[str, Any]) -> None:
+        """Takes a watch event in (`ADDED`, `MODIFIED`, `DELETED`; None is from a list)."""
+        metadata = body["metadata"]
+        if event == "DELETED":
+            concerned = self._store.drop(
+                kind,
+                metadata.get("namespace", ""),
+                metadata["name"],
+                metadata["uid"],
+                version=int(metadata["resourceVersion"]),
+            )
+        else:
+            concerned = self._store.put(kind, body)
+        self._wake_all(concerned)
+
+    async def run(self) -> None:
+        """Lists every kind until the store is ready, then looks for ghosts from time to time.
+
+        Raises:
+            ClusterError: a list is refused; that is a matter of permissions, which a restart may find mended.
+        """
+        async with asyncio.TaskGroup() as group:
+            for kind in self._kinds:
+                group.create_task(self._first(kind), name=f"first list of {kind.plural}")
+        self._wake_all(self._store.keys())
+        # What was deleted between our list and the watch's own is a ghost from the start.
+        pause = min(self._resync, 30.0)
+        while True:
+            await asyncio.sleep(pause)
+            pause = self._resync
+            for kind in self._kinds:
+                await self._drop_ghosts(kind)
+
+    async def _first(self, kind: Kind) -> None:
+        """Lists until it works. A kind that is not installed counts as empty; its watch comes later."""
+        while True:
+            try:
+                for namespace in self._namespaces:
+                    for body in await self._cluster.list(kind, namespace=namespace):
+                        self._wake_all(self._store.put(kind, body))
+            except Missing:
+                _log.warning(
+                    "kind is not installed: counted as empty until it is",
+                    kind=kind.kind,
+                    resource=kind.resource,
+                )
+            except Unavailable as error:
+                _log.warning("first list failed", kind=kind.kind, message=error.message, retry_in=_RETRY)
+                await asyncio.sleep(_RETRY)
+                continue
+            self._store.mark_listed(kind)
+            return
+
+    async def _drop_ghosts(self, kind: Kind) -> None:
+        before = self._store.newest()
+        there: list[dict[str, Any]] = []
+        try:
+            for namespace in self._namespaces:
+                there += await self._cluster.list_metadata(kind, namespace=namespace)
+        except Missing:
+            pass
+        except Unavailable as error:
+            _log.warning("looking for missed deletions failed", kind=kind.kind, message=error.message)
+            return
+        concerned = self._store.reconcile_list(kind, there, before=before)
+        if concerned:
+            _log.info("dropped what the watch had missed", kind=kind.kind, concerned=len(concerned))
+        self._wake_all(concerned)
+
+    def _wake_all(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self._wake(key)
