@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,12 @@ from unit.examples.processes import train
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_stray_loop() -> None:
+    """Python 3.11 makes a loop for whoever asks where none was ever set; pytest plugins ask, and leak it."""
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")
