@@ -220,6 +220,18 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+_YAML_1_1_BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off"})
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    """PyYAML writes `n` without quotes; kubectl reads that as false, and the field is lost."""
+    style = "'" if value.lower() in _YAML_1_1_BOOLEANS else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def render(kind: Kind) -> str:
     """The CRD of a kind as a YAML file."""
     body = yaml.dump(definition(kind), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)

@@ -5,6 +5,7 @@ What the server itself makes of them is in tests/e2e/test_api.py.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -204,3 +205,10 @@ def test_columns_show_fields_that_exist(kind: Kind) -> None:
     paths = {path for path, _ in walk(schema(kind))} | {".metadata.creationTimestamp"}
     for column in kind.columns:
         assert column.path.replace('[?(@.type=="Ready")]', "[]") in paths, column.name
+
+
+def test_names_that_yaml_1_1_reads_as_booleans_are_quoted() -> None:
+    """The field `n` of the evidence stays a field when kubectl reads the file."""
+    text = crd.files()["modeldeployments.yaml"]
+    assert re.search(r"^\s+'n':$", text, re.MULTILINE)
+    assert not re.search(r"^\s+(y|n|yes|no|on|off):$", text, re.MULTILINE)

@@ -1,0 +1,64 @@
+"""The real control plane with the operator's objects, trained models, and an operator that is running."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from e2e.driver import Driver
+from e2e.operatorprocess import ROOT, OperatorProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from devcluster import Cluster
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Cluster) -> Cluster:
+    """The control plane with the CRDs and the operator's rights."""
+    cluster.kubectl("apply", "-f", str(ROOT / "crds"), "-f", str(ROOT / "charts/modelramp/files/rbac.yaml"))
+    for name in ("modelversions", "modeldeployments"):
+        cluster.kubectl("wait", "--for=create", f"crd/{name}.modelramp.dev", "--timeout=20s")
+        cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}.modelramp.dev", "--timeout=20s")
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example's models, trained, with their manifests."""
+    folder = tmp_path_factory.mktemp("models")
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "examples")}
+    subprocess.run([sys.executable, "-m", "digits.train", str(folder)], env=environment, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def process(installed: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """The operator of this session."""
+    made = OperatorProcess(installed, tmp_path_factory.mktemp("operator"))
+    yield made
+    made.terminate()
+
+
+@pytest.fixture
+def operator(process: OperatorProcess) -> OperatorProcess:
+    """The operator, running."""
+    if not process.alive:
+        process.start()
+    return process
+
+
+@pytest.fixture
+def rollout(installed: Cluster, models: Path, operator: OperatorProcess) -> Iterator[Driver]:
+    """A namespace of the test's own."""
+    with Driver(installed, models, f"e2e-{os.getpid()}-{next(_NUMBERS)}") as driver:
+        yield driver
+    assert operator.alive, f"the operator ended:\n{operator.tail()}"
