@@ -88,7 +88,7 @@ class FakeCluster:
         )
 
         def change(stored: Stored | None) -> tuple[dict[str, Any], Owners]:
-            rules.fence(stored, metadata, key)
+            rules.fence(stored, metadata, key, subresource=subresource)
             if any(value is None for value in ownership.leaves(body).values()):
                 raise Refused(422, "Invalid", f"{write}: an apply must not carry null values")
             if stored is None and subresource:

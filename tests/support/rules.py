@@ -34,10 +34,20 @@ def selected(kind: Kind, body: dict[str, Any]) -> bool:
     return name in labels and (not equals or labels[name] == value)
 
 
-def fence(stored: Stored | None, metadata: dict[str, Any], key: Key) -> None:
-    """What a write says of the object it was decided on must be true."""
+def fence(
+    stored: Stored | None, metadata: dict[str, Any], key: Key, *, subresource: str | None = None
+) -> None:
+    """What a write says of the object it was decided on must be true, as far as the API server looks.
+
+    It ignores a resourceVersion where there is no object, and a uid alone in a write of the status.
+    """
     live = stored.body["metadata"] if stored else {}
-    for name in ("uid", "resourceVersion"):
+    looked_at = ["uid", "resourceVersion"]
+    if stored is None:
+        looked_at.remove("resourceVersion")
+    if subresource and "resourceVersion" not in metadata:
+        looked_at.remove("uid")
+    for name in looked_at:
         if metadata.get(name) not in (None, live.get(name)):
             raise Fenced(f"{key[0]} {key[1]}/{key[2]}: {name} is {live.get(name)}, not {metadata[name]}")
 

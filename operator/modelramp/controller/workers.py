@@ -98,7 +98,7 @@ class Workers:
                 message=str(error),
                 retry_in=delay,
             )
-        except Exception:
+        except Exception:  # noqa: BLE001 - it is logged
             # A bug that one deployment brings out must not stop the others.
             delay = self._queue.failed(key)
             _log.exception("pass failed", namespace=key[0], deployment=key[1], retry_in=delay)

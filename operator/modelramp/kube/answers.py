@@ -23,8 +23,6 @@ from modelramp.kube.errors import (
 # The API server's words when it cannot carry out the operations of a JSON patch (a failed `test`, a path that
 # is not there). It gives no cause, and validation has the same status and reason.
 _PATCH_FAILED = "the server rejected our request due to an error in our request"
-# An apply with a resourceVersion of an object that is gone by now; it comes with status 500.
-_VERSION_ON_CREATE = "resourceVersion should not be set on objects to be created"
 _MANAGER = re.compile(r'conflict with "([^"]+)"')
 _LONGEST = 500
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GONE, HTTPStatus.TOO_MANY_REQUESTS)
@@ -60,21 +58,26 @@ def error(status: int, body: dict[str, Any], *, request: str) -> ClusterError:
             return FieldConflict(managers, message) if managers else Fenced(message)
         case HTTPStatus.UNPROCESSABLE_ENTITY if words == _PATCH_FAILED:
             return Fenced(f"{request}: a test of the patch failed, or a path of it is not there")
-        case HTTPStatus.INTERNAL_SERVER_ERROR if _VERSION_ON_CREATE in words:
-            return Fenced(f"{request}: the object is gone")
+        case HTTPStatus.UNPROCESSABLE_ENTITY if any(
+            cause.get("field") == "metadata.uid" for cause in _causes(body)
+        ):
+            return Fenced(message)
         case _:
             # 410: the page's snapshot is too old; a new list has a new one.
             passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING
             return Unavailable(message) if passing else Refused(status, reason, message)
 
 
+def _causes(body: dict[str, Any]) -> list[dict[str, Any]]:
+    return (body.get("details") or {}).get("causes") or []
+
+
 def _managers(body: dict[str, Any]) -> tuple[str, ...]:
-    causes = (body.get("details") or {}).get("causes") or []
     return tuple(
         sorted(
             {
                 name
-                for cause in causes
+                for cause in _causes(body)
                 if cause.get("reason") == "FieldManagerConflict"
                 for name in _MANAGER.findall(cause.get("message", ""))
             }
