@@ -51,14 +51,17 @@ class Process:
             found = shutil.which(str(workdir / command[0]))
         if found is None:
             raise StartError(f'exec: "{command[0]}": executable file not found in $PATH')
-        full = [found, *command[1:]]
+        full = list(command)
         if account is not None:
+            # The shell finds the program the same way.
+            found = None
             shell = ["sh", "-c", _MOUNT_AND_EXEC, str(account), account_mount_point()]
             full = ["unshare", "--mount", *shell, *full]
         try:
             with log.open("ab") as output, netns.inside(namespace):
                 self._child = subprocess.Popen(
                     full,
+                    executable=found,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
