@@ -167,9 +167,12 @@ def _build_all(go: str, families: list[Family], *, quiet: bool) -> None:
         except DevclusterError as error:
             failures.append(f"{name}: {error}")
     for family in families:
-        if family.name == "istio" and not failures and not _crd_file(family).exists():
-            with Step("Istio and Gateway API CRDs", quiet=quiet):
-                _collect_crds(go, family)
+        if family.name == "istio" and not _crd_file(family).exists():
+            try:
+                with Step("Istio and Gateway API CRDs", quiet=quiet):
+                    _collect_crds(go, family)
+            except DevclusterError as error:
+                failures.append(f"CRDs: {error}")
     if failures:
         raise DevclusterError("these parts could not be built:\n" + "\n".join(failures))
 
@@ -219,8 +222,9 @@ def _crd_file(family: Family) -> Path:
 
 
 def _module_folder(go: str, family: Family, module: str) -> Path:
+    """Where the module's files are; it is downloaded when Go's module cache does not have it."""
     done = subprocess.run(
-        [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module],
+        [go, "mod", "download", "-json", module],
         cwd=family.folder,
         env=_go_environment(),
         capture_output=True,
@@ -228,10 +232,11 @@ def _module_folder(go: str, family: Family, module: str) -> Path:
         check=False,
         timeout=300,
     )
-    folder = done.stdout.strip()
-    if done.returncode != 0 or not folder:
-        raise DevclusterError(f"module {module} is not in Go's module cache: {done.stderr.strip()}")
-    return Path(folder)
+    if done.returncode != 0:
+        raise DevclusterError(
+            f"module {module} cannot be downloaded: {done.stderr.strip() or done.stdout.strip()}"
+        )
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def _collect_crds(go: str, family: Family) -> None:

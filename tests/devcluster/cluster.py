@@ -50,7 +50,11 @@ class Cluster:
         self._quiet = quiet
 
     def __enter__(self) -> Self:
-        self.up()
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
         return self
 
     def __exit__(

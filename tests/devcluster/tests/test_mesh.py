@@ -21,6 +21,7 @@ _SERVER = """
 import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    wbufsize = -1
     def do_GET(self):
         body = b'# TYPE up_and_well gauge\\nup_and_well 1\\n'
         body = body if self.path == '/metrics' else os.environ['VERSION'].encode()
