@@ -70,12 +70,12 @@ def _enough(picture: Picture, entry: AnalysisStatus) -> str:
     if entry.verdict == Outcome.PASS:
         return f"yes, n = {entry.n:,}"
     if entry.verdict == Outcome.FAIL or picture.step is None:
-        return f"n = {entry.n:,}" if entry.n else "first look is due"
+        return f"n = {entry.n:,}" if entry.n else "not yet"
     estimate = _estimate(picture, entry)
     if estimate is not None:
         return estimate
     if not entry.n:
-        return "first look is due"
+        return "not yet"
     eta = f", about {seconds(entry.eta)} more" if entry.eta is not None else ""
     return f"n = {entry.n:,}{eta}"
 

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from modelramp.api.status import Phase
-from modelramp.cli.steps import Command
+from modelramp.cli.steps import command
 from modelramp.cli.wording import plain, request, seconds
 
 if TYPE_CHECKING:
@@ -32,12 +32,10 @@ def rolled_back(shown: Picture, rejection: RejectedRevision) -> RenderableType:
         title_align="left",
     )
     again = Text(
-        plain(
-            f"{rejection.revision} will not be tried again. Fix it and ship another version, or ask for a retry:"
-        )
+        plain(f"{rejection.revision} will not be tried again. Ship another version, or ask for a retry:")
     )
-    command = Command(request("retry", name=shown.name, namespace=shown.namespace))
-    return Group(panel, Padding(Group(again, command), (0, 0, 0, 2)))
+    retry = command(request("retry", name=shown.name, namespace=shown.namespace))
+    return Group(panel, Padding(Group(again, retry), (0, 0, 0, 2)))
 
 
 def facts(shown: Picture, rejection: RejectedRevision) -> list[str]:

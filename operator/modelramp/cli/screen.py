@@ -16,8 +16,9 @@ from modelramp.api.conditions import ConditionType
 from modelramp.api.status import Phase, RequestResult
 from modelramp.cli import ending, steps
 from modelramp.cli.checks import BLIND, FAIL, PASS, WATCHING, checks
+from modelramp.cli.fitting import First
 from modelramp.cli.picture import Picture, Row, picture
-from modelramp.cli.wording import NONE, clock, of, percent, plain, request
+from modelramp.cli.wording import NONE, clock, of, percent, plain, request, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from modelramp.cli.stats import Seen
 
 _NOTES = 3
+_NAME, _SHORT_NAME = 63, 17
 _INDENT = (0, 0, 0, 2)
 _VERDICTS = {PASS: "green", FAIL: "bold red", WATCHING: "yellow", BLIND: "yellow"}
 _ROLES = {"stable": "green", "candidate": "cyan", "previous": "dim", "rejected": "red"}
@@ -76,9 +78,9 @@ def screen(shown: Picture) -> RenderableType:
     if shown.trouble:
         parts.append(_indented(Text(plain(shown.trouble), style="bold yellow")))
     if shown.rejection is not None:
-        parts.append(ending.rolled_back(shown, shown.rejection))
-    elif shown.step is not None:
-        parts += [Text(), steps.Bar(shown)]
+        parts += [Text(), ending.rolled_back(shown, shown.rejection)]
+    elif shown.step is not None and shown.status.plan is not None:
+        parts += [Text(), steps.bar(shown.step, shown.status.plan)]
     if shown.rows:
         parts += [Text(), _indented(_revisions(shown))]
     if shown.seen is not None:
@@ -146,11 +148,17 @@ def _table(*columns: str) -> Table:
 
 
 def _revisions(shown: Picture) -> RenderableType:
+    return First(_revision_table(shown, longest=_NAME), _revision_table(shown, longest=_SHORT_NAME))
+
+
+def _revision_table(shown: Picture, *, longest: int) -> Table:
     table = _table("revision", "role", "weight", "seen", "requests", "pods", "errors", "over 500 ms")
     for row in shown.rows:
         style = _ROLES[row.role]
         table.add_row(
-            Text(plain(row.revision), style=style), Text(row.role, style=style), *_figures(shown, row)
+            Text(shortened(plain(row.revision), longest), style=style),
+            Text(row.role, style=style),
+            *_figures(shown, row),
         )
     lost = shown.seen.counts.get("") if shown.seen else None
     if shown.seen is not None and lost is not None and lost.requests:
@@ -197,13 +205,33 @@ def _judged(shown: Picture, row: Row) -> tuple[str, str]:
 def _checks(judged: list[Check], *, baking: bool) -> RenderableType:
     # After the promotion the alarm has a limit of its own, tighter than the one that was proved.
     limit = "alarm over" if baking else "limit"
-    table = _table("checks", "verdict", "value", "95 % range", limit, "stable has", "enough data")
+    return First(
+        _check_table(judged, limit=limit, ranges=True), _check_table(judged, limit=limit, ranges=False)
+    )
+
+
+def _check_table(judged: list[Check], *, limit: str, ranges: bool) -> Table:
+    ranged = ["95 % range"] if ranges else []
+    table = _table("checks", "verdict", "value", *ranged, limit, "stable has", "enough data")
     for check in judged:
         verdict = Text(check.verdict, style=_VERDICTS[check.verdict])
         table.add_row(
-            check.label, verdict, check.value, check.interval, check.limit, check.stable, check.enough
+            check.label,
+            verdict,
+            check.value,
+            *([check.interval] if ranges else []),
+            check.limit,
+            check.stable,
+            check.enough,
         )
     return table
+
+
+def _news(shown: Picture) -> tuple[Note, ...]:
+    """The last events; those of a rollback are told above already."""
+    if shown.rejection is None:
+        return shown.notes[:_NOTES]
+    return tuple(note for note in shown.notes if note.reason not in ("RolledBack", "VerdictFailed"))[:1]
 
 
 def _below(shown: Picture) -> list[RenderableType]:
@@ -220,7 +248,7 @@ def _below(shown: Picture) -> list[RenderableType]:
         lines.append(
             Text(plain(f"! request {asked.action}/{asked.id} was refused: {asked.message}"), style="yellow")
         )
-    for note in shown.notes[:_NOTES]:
+    for note in _news(shown):
         text = f"{clock(note.time, now=shown.now)}  {note.reason}  {plain(note.message)}"
         style = "yellow" if note.warning else "dim"
         lines.append(Text(text, style=style, no_wrap=True, overflow="ellipsis"))
@@ -228,6 +256,6 @@ def _below(shown: Picture) -> list[RenderableType]:
         lines += [
             Text(),
             Text(f"to go back to {plain(shown.rows[0].revision)} now:", style="dim"),
-            steps.Command(request("abort", name=shown.name, namespace=shown.namespace)),
+            steps.command(request("abort", name=shown.name, namespace=shown.namespace)),
         ]
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
@@ -67,6 +68,8 @@ def status(
     """
     if timeout is not None and not (watch or until):
         raise typer.BadParameter("--timeout needs --watch or --until")
+    # Libraries' warnings would draw over the screen; what matters comes as an error.
+    logging.getLogger().addHandler(logging.NullHandler())
     console = Console(no_color=True if no_color else None, highlight=False)
 
     async def run() -> ExitCode:

@@ -19,6 +19,14 @@ def plain(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
+def shortened(name: str, longest: int) -> str:
+    """A name of at most so many characters; what goes is in the middle, since the end tells revisions apart."""
+    if len(name) <= longest:
+        return name
+    end = longest // 2
+    return f"{name[: longest - end - 1]}…{name[-end:]}"
+
+
 def percent(share: float | None) -> str:
     """A share of 0 to 1 as `1.2 %`; shares under 0.1 % keep two digits; None: a dash."""
     if share is None:
