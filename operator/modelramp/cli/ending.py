@@ -31,9 +31,8 @@ def rolled_back(shown: Picture, rejection: RejectedRevision) -> RenderableType:
         title=Text(f"{rejection.reason.value}", style="bold red"),
         title_align="left",
     )
-    again = Text(
-        plain(f"{rejection.revision} will not be tried again. Ship another version, or ask for a retry:")
-    )
+    name = plain(rejection.revision)
+    again = Text(f"{name} will not be tried again. Ship another version, or ask for a retry:")
     retry = command(request("retry", name=shown.name, namespace=shown.namespace))
     return Group(panel, Padding(Group(again, retry), (0, 0, 0, 2)))
 

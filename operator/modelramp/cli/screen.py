@@ -154,12 +154,8 @@ def _revisions(shown: Picture) -> RenderableType:
 def _revision_table(shown: Picture, *, longest: int) -> Table:
     table = _table("revision", "role", "weight", "seen", "requests", "pods", "errors", "over 500 ms")
     for row in shown.rows:
-        style = _ROLES[row.role]
-        table.add_row(
-            Text(shortened(plain(row.revision), longest), style=style),
-            Text(row.role, style=style),
-            *_figures(shown, row),
-        )
+        name = Text(shortened(plain(row.revision), longest), style=_ROLES[row.role])
+        table.add_row(name, Text(row.role, style=_ROLES[row.role]), *_figures(shown, row))
     lost = shown.seen.counts.get("") if shown.seen else None
     if shown.seen is not None and lost is not None and lost.requests:
         share = percent(shown.seen.share(""))
@@ -205,9 +201,7 @@ def _judged(shown: Picture, row: Row) -> tuple[str, str]:
 def _checks(judged: list[Check], *, baking: bool) -> RenderableType:
     # After the promotion the alarm has a limit of its own, tighter than the one that was proved.
     limit = "alarm over" if baking else "limit"
-    return First(
-        _check_table(judged, limit=limit, ranges=True), _check_table(judged, limit=limit, ranges=False)
-    )
+    return First(*(_check_table(judged, limit=limit, ranges=ranges) for ranges in (True, False)))
 
 
 def _check_table(judged: list[Check], *, limit: str, ranges: bool) -> Table:
@@ -215,15 +209,8 @@ def _check_table(judged: list[Check], *, limit: str, ranges: bool) -> Table:
     table = _table("checks", "verdict", "value", *ranged, limit, "stable has", "enough data")
     for check in judged:
         verdict = Text(check.verdict, style=_VERDICTS[check.verdict])
-        table.add_row(
-            check.label,
-            verdict,
-            check.value,
-            *([check.interval] if ranges else []),
-            check.limit,
-            check.stable,
-            check.enough,
-        )
+        interval = [check.interval] if ranges else []
+        table.add_row(check.label, verdict, check.value, *interval, check.limit, check.stable, check.enough)
     return table
 
 

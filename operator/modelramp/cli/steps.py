@@ -21,8 +21,8 @@ _SHORT_BAR = 8
 def bar(step: Step, plan: PlanStatus) -> First:
     """The steps of a canary in one line: done ✓, under way ▶ with its progress, to come ○.
 
-    What does not fit is left out from the least important: holds, the length of the bar, and the weights of the
-    steps that are not under way.
+    What does not fit is left out from the least important: holds, the length of the bar, and the weights of
+    the steps that are not under way.
     """
     forms = ((_BAR, True, True), (_BAR, False, True), (_SHORT_BAR, False, True), (_SHORT_BAR, False, False))
     return First(

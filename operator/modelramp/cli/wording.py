@@ -20,7 +20,7 @@ def plain(text: str) -> str:
 
 
 def shortened(name: str, longest: int) -> str:
-    """A name of at most so many characters; what goes is in the middle, since the end tells revisions apart."""
+    """A name of at most so many characters; the end stays, since it tells revisions apart."""
     if len(name) <= longest:
         return name
     end = longest // 2
