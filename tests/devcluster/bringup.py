@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ from devcluster.certificates import Authority, Pair, new_key, pem, public_pem
 from devcluster.progress import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from devcluster.instance import Instance, Member, State
 
@@ -103,10 +104,16 @@ class Bringup:
             action()
 
     def _spawn(
-        self, name: str, command: list[str], *, env: dict[str, str] | None = None, inside: bool = True
+        self,
+        name: str,
+        command: list[str],
+        *,
+        env: dict[str, str] | None = None,
+        inherited: Sequence[int] = (),
     ) -> Member:
+        nonce = self._state.nonce
         member = processes.spawn(
-            name, command, instance=self._instance, nonce=self._state.nonce, env=env, in_namespace=inside
+            name, command, instance=self._instance, nonce=nonce, env=env, inherited=inherited
         )
         self._state.members.append(member)
         self._instance.save(self._state)
@@ -151,10 +158,16 @@ class Bringup:
             "prometheus": f"{netns.NODE_ADDRESS}:{parts.PROMETHEUS_PORT}",
             "gateway": f"{gateway.ADDRESS}:{gateway.HTTP_PORT}",
         }
-        self._state.ports = {name: forward.free_port() for name in targets}
-        routes = [f"{self._state.ports[name]}={target}" for name, target in targets.items()]
-        command = self._module("devcluster.forward", instance.namespace, *routes)
-        self._spawn("port-forward", command, env=self._python_environment, inside=False)
+        with contextlib.ExitStack() as stack:
+            sockets = {name: stack.enter_context(forward.listen()) for name in targets}
+            self._state.ports = {name: listener.getsockname()[1] for name, listener in sockets.items()}
+            routes = [f"{sockets[name].fileno()}={target}" for name, target in targets.items()]
+            self._spawn(
+                "port-forward",
+                self._module("devcluster.forward", *routes),
+                env=self._python_environment,
+                inherited=[listener.fileno() for listener in sockets.values()],
+            )
         self._wait("kube-apiserver /readyz", self._client.ready, etcd, server)
         host = f"https://127.0.0.1:{self._state.ports['kubernetes']}"
         text = access.for_user(instance, server=host, user="admin", groups=_ADMINS)

@@ -1,7 +1,7 @@
 """Port forward from the host's loopback into an instance's namespace.
 
-The listening sockets are made on the host, then the process moves into the namespace for good: a socket stays
-where it was made, so clients come in on the host and connections go out inside.
+The bring-up makes the listening sockets on the host and starts this process inside the namespace with them. A
+socket stays where it was made: clients come in on the host, connections go out inside.
 """
 
 from __future__ import annotations
@@ -11,26 +11,13 @@ import asyncio
 import contextlib
 import socket
 
-from devcluster import netns
-
 _CHUNK = 65536
 
 
-def free_port() -> int:
-    """A port of the host's loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def listen(port: int) -> socket.socket:
-    """A listening socket on the loopback of the current namespace."""
-    server = socket.socket()
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.bind(("127.0.0.1", port))
-    server.listen(128)
-    server.settimeout(0)
+def listen() -> socket.socket:
+    """A listening socket on a free port of the current namespace's loopback."""
+    server = socket.create_server(("127.0.0.1", 0), backlog=128)
+    server.set_inheritable(True)
     return server
 
 
@@ -60,17 +47,14 @@ async def _run(routes: list[tuple[socket.socket, str, int]]) -> None:
 
 
 def main() -> None:
-    """`python -m devcluster.forward NAMESPACE LOCAL=ADDRESS:PORT …`."""
+    """`python -m devcluster.forward DESCRIPTOR=ADDRESS:PORT …`."""
     parser = argparse.ArgumentParser(prog="devcluster.forward", description=__doc__)
-    parser.add_argument("namespace")
-    parser.add_argument("routes", nargs="+", metavar="LOCAL=ADDRESS:PORT")
-    arguments = parser.parse_args()
+    parser.add_argument("routes", nargs="+", metavar="DESCRIPTOR=ADDRESS:PORT")
     routes = []
-    for route in arguments.routes:
-        local, _, target = route.partition("=")
+    for route in parser.parse_args().routes:
+        descriptor, _, target = route.partition("=")
         host, _, port = target.rpartition(":")
-        routes.append((listen(int(local)), host, int(port)))
-    netns.enter(arguments.namespace)
+        routes.append((socket.socket(fileno=int(descriptor)), host, int(port)))
     asyncio.run(_run(routes))
 
 

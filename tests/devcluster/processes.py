@@ -6,7 +6,6 @@ namespaces and carries the instance's nonce in its environment. Nothing else is 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -70,9 +69,20 @@ def spawn(
     instance: Instance,
     nonce: str,
     env: Mapping[str, str] | None = None,
-    in_namespace: bool = True,
+    inherited: Sequence[int] = (),
 ) -> Member:
-    """Start a process in a session of its own, its output in the instance's logs/<name>.log.
+    """Start a process in the instance's namespace, its output in the instance's logs/<name>.log.
+
+    It is a member of the namespace and carries the nonce from its first moment on, so that `down` finds it
+    even when this process is killed before it has the pid on record.
+
+    Args:
+        name: of the part.
+        command: program and arguments.
+        instance: whose part.
+        nonce: of the instance.
+        env: added to a bare environment.
+        inherited: file descriptors that stay open in the process.
 
     Raises:
         DevclusterError: the program cannot be started.
@@ -84,9 +94,8 @@ def spawn(
         **(env or {}),
         NONCE_VARIABLE: nonce,
     }
-    place = netns.inside(instance.namespace) if in_namespace else contextlib.nullcontext()
     try:
-        with (instance.logs / f"{name}.log").open("ab") as log, place:
+        with (instance.logs / f"{name}.log").open("ab") as log, netns.inside(instance.namespace):
             child = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
@@ -95,6 +104,7 @@ def spawn(
                 env=environment,
                 cwd=instance.folder,
                 start_new_session=True,
+                pass_fds=inherited,
             )
     except OSError as error:
         raise DevclusterError(f"{name} cannot be started: {error}") from error

@@ -170,24 +170,26 @@ def test_a_dead_part_is_seen_and_mended(capsys: pytest.CaptureFixture[str]) -> N
     assert "default" in cluster.kubectl("get", "namespaces")
 
 
-def test_failed_part_shows_the_end_of_its_log(run_base: Path) -> None:
+@pytest.mark.usefixtures("clean_up")
+def test_failed_part_shows_the_end_of_its_log() -> None:
     """A part that ends while it is waited for is named with its last words."""
-    assert run_base
-    instance = Instance("a")
+    instance = Instance(_NAME)
     nonce = instance.create().nonce
+    netns.make_instance(instance.namespace)
     command = ["sh", "-c", "echo listen: address already in use; exit 1"]
-    member = processes.spawn("part", command, instance=instance, nonce=nonce, in_namespace=False)
+    member = processes.spawn("part", command, instance=instance, nonce=nonce)
     with pytest.raises(DevclusterError, match=r"part ended while waiting for it(.|\n)*already in use"):
         processes.wait_for("it", lambda: False, limit=30, watched=[member], logs=instance.logs)
 
 
-def test_a_wait_has_a_limit(run_base: Path) -> None:
+@pytest.mark.usefixtures("clean_up")
+def test_a_wait_has_a_limit() -> None:
     """A part that runs but never gets ready ends the wait, with its log."""
-    assert run_base
-    instance = Instance("a")
+    instance = Instance(_NAME)
     nonce = instance.create().nonce
+    netns.make_instance(instance.namespace)
     command = ["sh", "-c", "echo still trying; exec sleep 100"]
-    member = processes.spawn("part", command, instance=instance, nonce=nonce, in_namespace=False)
+    member = processes.spawn("part", command, instance=instance, nonce=nonce)
     try:
         with pytest.raises(DevclusterError, match=r"waited 0 s for it in vain(.|\n)*still trying"):
             processes.wait_for("it", lambda: False, limit=0.3, watched=[member], logs=instance.logs)

@@ -13,7 +13,6 @@ from devcluster.agent.addresses import Pool
 from devcluster.agent.logs import tail_offset
 from devcluster.certificates import Authority
 from devcluster.failure import DevclusterError
-from devcluster.forward import free_port
 from devcluster.instance import Instance, with_implied
 from devcluster.processes import parse_stat
 from devcluster.progress import elapsed
@@ -118,8 +117,3 @@ def test_broken_record_is_named(run_base: Path) -> None:
     (run_base / "a" / "state.json").write_text("{")
     with pytest.raises(DevclusterError, match=r"state\.json cannot be read"):
         instance.load()
-
-
-def test_free_port_is_free() -> None:
-    """The port can be bound right away."""
-    assert 1024 < free_port() < 65536
