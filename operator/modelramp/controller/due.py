@@ -21,6 +21,9 @@ FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 30.0
 """Seconds that a failed key waits at most."""
 
+_TICK = 0.001
+"""Seconds by which a key may come early: a loop fires timers a tick of its clock before they are due."""
+
 
 class DueQueue:
     """Keys with their due times on the event loop's clock (monotonic seconds)."""
@@ -51,7 +54,7 @@ class DueQueue:
         loop = asyncio.get_running_loop()
         while True:
             entry = self._first()
-            if entry and entry[0] <= loop.time():
+            if entry and entry[0] <= loop.time() + _TICK:
                 heapq.heappop(self._heap)
                 key = entry[2]
                 del self._due[key]

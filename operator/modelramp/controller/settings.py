@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, AnyHttpUrl, BeforeValidator, Field, field_validator
+from pydantic import AnyHttpUrl, BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _SECONDS = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?$")
@@ -74,8 +74,8 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field("json", description="json: one object a line.")
     kubeconfig: str | None = Field(
         None,
-        validation_alias=AliasChoices("kubeconfig", "MODELRAMP_KUBECONFIG", "KUBECONFIG"),
-        description="Credentials for the cluster; KUBECONFIG is read too. Default: the pod's service "
+        validation_alias="kubeconfig",
+        description="Credentials for the cluster; its variable is KUBECONFIG. Default: the pod's service "
         "account, or ~/.kube/config.",
     )
     context: str | None = Field(None, description="Context of the kubeconfig. Default: its current one.")

@@ -48,9 +48,9 @@ class Cluster(Protocol):
         Args:
             kind: the object's kind.
             body: the wanted fields. `metadata.name`, and `namespace` of a namespaced kind, are required;
-                `metadata.resourceVersion` and `metadata.uid` fence the write to what was decided on. Give both:
-                for a resourceVersion alone the API server creates an object when there is none by now, and
-                a uid alone it does not look at in an apply of the status.
+                `metadata.resourceVersion` and `metadata.uid` fence the write to what was decided on. Give
+                both: for a resourceVersion alone the API server creates an object when there is none by now,
+                and a uid alone it does not look at in an apply of the status.
             manager: the field manager, one for each concern.
             force: take fields from other managers.
             subresource: `status`, or None for the object itself.
