@@ -23,6 +23,10 @@ def prior_dispersion(interval: float) -> float:
     errors is no alarm. Shorter looks fall in a line towards 1. The prior weighs as much as 30 measured
     looks: that is 15 minutes for looks of 30 s, in which an alarm by chance must not happen, but only seconds
     for looks of 1 s, which somebody chooses who wants answers in seconds.
+
+    Simulated, a revision at the limit with errors in bursts of five passed within 600 looks in 2 of 24 runs
+    by this rule and in 7 with a prior of 1 at looks of 30 s; in 4 by either at looks of 1 s, in 2 with 5.
+    No false alarm in 24 runs each (1 % errors, 24 h and 1 h, bursts of 1, 5 and 10).
     """
     return 1.0 + (BURSTY - 1.0) * min(1.0, interval / LONG_LOOK)
 
