@@ -56,7 +56,6 @@ class Driver:
         self.custom = client.CustomObjectsApi(api)
         self.core = client.CoreV1Api(api)
         self.apps = client.AppsV1Api(api)
-        self.events_api = client.EventsV1Api(api)
         self.writes: list[RouteWrite] = []
         self._load: _Load | None = None
         self._watching = threading.Thread(target=self._watch, daemon=True)
@@ -75,7 +74,14 @@ class Driver:
 
     # -- given ---------------------------------------------------------------------------------------------
 
-    def deployment(self, version: str, *, hold: str = "4s", **spec: Any) -> None:  # noqa: ANN401 - JSON
+    def deployment(
+        self,
+        version: str,
+        *,
+        hold: str = "4s",
+        weights: tuple[int, ...] = (5, 20, 50),
+        **spec: Any,  # noqa: ANN401 - JSON
+    ) -> None:
         """Registers all versions, deploys one, and waits until it serves."""
         for file in sorted((self.models / "modelversions").glob("*.yaml")):
             body = yaml.safe_load(file.read_text())
@@ -85,8 +91,7 @@ class Driver:
         body = yaml.safe_load((self.models / "modeldeployment.yaml").read_text())
         body["spec"]["version"] = version
         body["spec"]["traffic"]["istio"]["hosts"] = [self.host]
-        for step in body["spec"]["strategy"]["steps"]:
-            step["hold"] = hold
+        body["spec"]["strategy"]["steps"] = [{"weight": weight, "hold": hold} for weight in weights]
         body["spec"] |= {"drain": "3s", "rollbackPolicy": {"keepPrevious": "5s"}, **spec}
         self.custom.create_namespaced_custom_object(
             GROUP, "v1alpha1", self.namespace, "modeldeployments", body
@@ -216,9 +221,9 @@ class Driver:
 
     def reasons(self) -> list[str]:
         """Reasons of the ModelDeployment's events, in order of time."""
-        found = self.events_api.list_namespaced_event(self.namespace).items
-        own = [item for item in found if item.regarding.kind == "ModelDeployment"]
-        return [item.reason for item in sorted(own, key=lambda item: item.event_time)]
+        found = self.custom.list_namespaced_custom_object("events.k8s.io", "v1", self.namespace, "events")
+        own = [item for item in found["items"] if item["regarding"]["kind"] == "ModelDeployment"]
+        return [item["reason"] for item in sorted(own, key=lambda item: item["eventTime"])]
 
     def answers(self, *, since: float = 0.0, before: float = float("inf")) -> list[Answer]:
         """What the client of the model got, by the time it asked."""

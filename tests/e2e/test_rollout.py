@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 # From a route's write to Envoy serving it: measured at 30 to 60 ms with a quick istiod; generous on a busy machine.
 PROPAGATION_SECONDS = 2.0
 SIGMAS = 4.0
+# At 40 requests a second a check is proved within a few seconds, so that a step lasts as long as its hold.
+PROVED_SOON = (40, 60)
 
 
 def test_c02_steps_are_exact_and_seen_in_requests(rollout: Driver) -> None:
@@ -80,7 +82,8 @@ def test_r01_errors_are_taken_back(rollout: Driver) -> None:
     assert rollout.condition("Stalled")["status"] == "True"
     analysis = {entry["metric"]: entry for entry in rollout.status["analysis"]}
     assert analysis["error-rate"]["verdict"] == "Fail"
-    assert 0.15 < analysis["error-rate"]["value"] < 0.55
+    # The share in the stretch that raised the alarm: few requests, and chosen for being bad.
+    assert analysis["error-rate"]["value"] > 0.1
     rollout.never(lambda: rollout.weights != {"1.0.0": 100}, 5, "a rejected revision got traffic again")
 
 
@@ -152,16 +155,16 @@ def test_r08_failure_in_the_bake(rollout: Driver) -> None:
 
 def test_x01_a_killed_operator_does_not_touch_the_hold(rollout: Driver, operator: OperatorProcess) -> None:
     """SIGKILL in a hold: it lasts as long as it would have, neither shortened nor repeated."""
-    rollout.deployment("1.0.0", hold="12s")
+    rollout.deployment("1.0.0", hold="12s", weights=PROVED_SOON)
     rollout.traffic(100)
     rollout.version("1.1.0")
-    rollout.until(lambda: rollout.share("1.1.0") == 5, 30, "1.1.0 has 5 %")
+    rollout.until(lambda: rollout.share("1.1.0") == 40, 30, "1.1.0 has 40 %")
     time.sleep(4)
     operator.kill()
     time.sleep(2)
     operator.start()
-    rollout.until(lambda: rollout.share("1.1.0") == 20, 30, "1.1.0 has 20 %")
-    held = rollout.write("1.1.0", 20).at - rollout.write("1.1.0", 5).at
+    rollout.until(lambda: rollout.share("1.1.0") == 60, 30, "1.1.0 has 60 %")
+    held = rollout.write("1.1.0", 60).at - rollout.write("1.1.0", 40).at
     assert 11.9 <= held < 13.5
 
 
@@ -193,17 +196,17 @@ def test_killed_between_the_rejection_and_the_route(rollout: Driver, operator: O
 
 def test_x03_a_route_edited_by_hand_is_put_back(rollout: Driver) -> None:
     """Put back within half a second; nothing is skipped; the hold is not shortened."""
-    rollout.deployment("1.0.0", hold="8s")
+    rollout.deployment("1.0.0", hold="8s", weights=PROVED_SOON)
     rollout.traffic(100)
     rollout.version("1.1.0")
-    rollout.until(lambda: rollout.share("1.1.0") == 5, 30, "1.1.0 has 5 %")
+    rollout.until(lambda: rollout.share("1.1.0") == 40, 30, "1.1.0 has 40 %")
     time.sleep(2)
     rollout.edit_route([0, 100])
-    rollout.until(lambda: rollout.writes[-1].weights == {"1.0.0": 95, "1.1.0": 5}, 5, "put back")
+    rollout.until(lambda: rollout.writes[-1].weights == {"1.0.0": 60, "1.1.0": 40}, 5, "put back")
     edited = next(w for w in rollout.writes if w.weights == {"1.0.0": 0, "1.1.0": 100})
     assert rollout.writes[-1].at - edited.at < 0.5
-    rollout.until(lambda: rollout.share("1.1.0") == 20, 30, "1.1.0 has 20 %")
-    assert rollout.write("1.1.0", 20).at - rollout.write("1.1.0", 5).at >= 7.9
+    rollout.until(lambda: rollout.share("1.1.0") == 60, 30, "1.1.0 has 60 %")
+    assert rollout.write("1.1.0", 60).at - rollout.write("1.1.0", 40).at >= 7.9
     assert "RouteRepaired" in rollout.reasons()
 
 

@@ -24,12 +24,18 @@ from modelramp.kube.kinds import WATCHED
 from modelramp.metrics.prometheus import Prometheus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from modelramp.controller.settings import Settings
-    from modelramp.controller.store import Key
 
 _log = structlog.get_logger(__name__)
+
+_GRACE = 2.0
+"""Seconds that watches get to end."""
+
+
+class StoppedError(Exception):
+    """A part of the operator ended in a way that no retry can help: a new process starts afresh."""
 
 
 async def run(settings: Settings) -> None:
@@ -37,8 +43,8 @@ async def run(settings: Settings) -> None:
 
     Raises:
         LoginError: there are no credentials for a cluster.
-        Exception: what no retry can help (credentials no longer valid, a list or watch that is forbidden):
-            the process ends, and a new one starts afresh.
+        StoppedError: credentials are no longer valid, a list or watch is forbidden, and the like.
+        OSError: the HTTP port is taken.
     """
     set_up_logging(settings.log_level, settings.log_format)
     credentials = await login.load(kubeconfig=settings.kubeconfig, context=settings.context)
@@ -50,7 +56,13 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(client.close)
         source = Prometheus(str(settings.prometheus_url), timeout=settings.prometheus_timeout)
         stack.callback(source.close)
-        collector = _collector(settings, source, telemetry, wake=queue.wake)
+        timing = Timing(
+            scrape_interval=settings.scrape_interval,
+            ingestion_delay=settings.ingestion_delay,
+            timeout=settings.prometheus_timeout,
+        )
+        metered = MeteredSource(source, telemetry=telemetry, clock=_now, delay=timing.delay)
+        collector = Collector(source=metered, clock=_now, timing=timing, wake=queue.wake)
         feed = Feed(
             store=store,
             cluster=client,
@@ -60,7 +72,12 @@ async def run(settings: Settings) -> None:
             resync=settings.resync_interval,
         )
         reconciler = Reconciler(
-            store=store, cluster=client, evidence=collector, clock=_now, decided=telemetry.decided
+            store=store,
+            cluster=client,
+            evidence=collector,
+            clock=_now,
+            lag=timing.delay + timing.timeout,
+            decided=telemetry.decided,
         )
         workers = Workers(
             queue=queue, handle=reconciler.handle, now=_now, meter=telemetry, count=settings.workers
@@ -72,7 +89,11 @@ async def run(settings: Settings) -> None:
             await workers.run()
 
         await _until_one_ends(
-            settings, feed=feed, crew=(feed.run, collector.run, work), store=store, telemetry=telemetry
+            settings,
+            feed=feed,
+            crew={"lists": feed.run, "metrics": collector.run, "workers": work},
+            store=store,
+            telemetry=telemetry,
         )
 
 
@@ -80,13 +101,13 @@ async def _until_one_ends(
     settings: Settings,
     *,
     feed: Feed,
-    crew: Sequence[Callable[[], Coroutine[None, None, None]]],
+    crew: Mapping[str, Callable[[], Coroutine[None, None, None]]],
     store: Store,
     telemetry: Telemetry,
 ) -> None:
     """Runs the watches, the crew and the HTTP server together; the first end is the end of all."""
     # They begin before kopf does: it waits at its end for tasks that are younger than itself.
-    tasks = [asyncio.create_task(member(), name=member.__qualname__) for member in crew]
+    tasks = [asyncio.create_task(member(), name=name) for name, member in crew.items()]
     server = Server(
         address=settings.http_address,
         port=settings.http_port,
@@ -109,13 +130,22 @@ async def _until_one_ends(
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
-        await asyncio.gather(*tasks[len(crew) :], return_exceptions=True)
         await end()
-    _log.info("ended")
+        # Left alone it would wait five seconds for requests of its own that nobody needs any more.
+        _, late = await asyncio.wait(tasks, timeout=_GRACE)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     for task in tasks:
         if not task.cancelled() and (error := task.exception()):
-            telemetry.failed(task.get_name(), error)
-            raise error
+            _log.critical("cannot go on", task=task.get_name(), exc_info=error)
+            raise StoppedError(f"{task.get_name()} ended: {_cause(error)}") from error
+    _log.info("ended")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The first real error in nested groups."""
+    return _cause(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _watch(
@@ -138,18 +168,6 @@ async def _watch(
         namespaces=settings.namespaces,
         stop_flag=stop,
     )
-
-
-def _collector(
-    settings: Settings, source: Prometheus, telemetry: Telemetry, *, wake: Callable[[Key], None]
-) -> Collector:
-    timing = Timing(
-        scrape_interval=settings.scrape_interval,
-        ingestion_delay=settings.ingestion_delay,
-        timeout=settings.prometheus_timeout,
-    )
-    metered = MeteredSource(source, telemetry=telemetry, clock=_now, delay=timing.delay)
-    return Collector(source=metered, clock=_now, timing=timing, wake=wake)
 
 
 def _now() -> datetime:

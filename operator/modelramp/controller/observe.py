@@ -34,6 +34,7 @@ def observe(
     *,
     now: datetime,
     evidence: Evidence | None = None,
+    lag: float = 60.0,
     queries: Mapping[str, str] | None = None,
     refusals: Mapping[str, Refusal] | None = None,
 ) -> Facts:
@@ -66,6 +67,7 @@ def observe(
         route=_route(route),
         conflict=_conflict(snapshot, spec),
         evidence=evidence,
+        lag=lag,
         queries=queries or {},
         request=_request(metadata, status),
         status_written=_status_written(metadata),

@@ -65,6 +65,7 @@ class Reconciler:
         cluster: where writes go.
         evidence: what is counted.
         clock: the time now, in UTC.
+        lag: seconds after which a look's counters must be in.
         decided: called with each plan that was carried out; for telemetry.
     """
 
@@ -75,12 +76,14 @@ class Reconciler:
         cluster: Cluster,
         evidence: EvidenceSource,
         clock: Callable[[], datetime],
+        lag: float = 60.0,
         decided: Callable[[Facts, Plan], None] = lambda _facts, _plan: None,
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._evidence = evidence
         self._clock = clock
+        self._lag = lag
         self._decided = decided
         self._refusals: dict[Key, dict[str, tuple[Refusal, timedelta]]] = {}
 
@@ -110,7 +113,14 @@ class Reconciler:
         status = read_status(snapshot.body)
         evidence = self._evidence.evidence(key, scope_of(status, status.plan))
         refusals = {what: refusal for what, (refusal, _) in self._refusals.get(key, {}).items()}
-        return observe(snapshot, now=now, evidence=evidence, queries=queries_for(snapshot), refusals=refusals)
+        return observe(
+            snapshot,
+            now=now,
+            evidence=evidence,
+            lag=self._lag,
+            queries=queries_for(snapshot),
+            refusals=refusals,
+        )
 
     def _remember(self, key: Key, writes: Pass, now: datetime) -> None:
         """Refusals wait twice as long each time, so that a policy that says no is not asked for ever."""

@@ -141,7 +141,7 @@ def _verdicts(view: View, draft: Draft, *, same_scope: bool) -> tuple[Verdict, .
         return ()
     if draft.candidate is None and draft.previous is None:
         return view.verdicts
-    checks = judgement_plan(draft.plan, baking=draft.candidate is None, queries=view.facts.queries)
+    checks = judgement_plan(draft.plan, baking=draft.candidate is None, facts=view.facts)
     return judge(None, checks, now=view.now)
 
 

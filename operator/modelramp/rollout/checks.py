@@ -8,22 +8,21 @@ from modelramp.api.modeldeployment import MetricName
 from modelramp.judgement import plan as judgement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from modelramp.api.status import PlanStatus
+    from modelramp.rollout.facts import Facts
 
 
-def judgement_plan(plan: PlanStatus, *, baking: bool, queries: Mapping[str, str]) -> judgement.Plan:
+def judgement_plan(plan: PlanStatus, *, baking: bool, facts: Facts) -> judgement.Plan:
     """The checks of a step, or of the bake, in which the alarms have limits of their own.
 
     Args:
         plan: the rollout's pinned plan.
         baking: whether the only arm left is the promoted revision.
-        queries: PromQL for people, by name of the metric.
+        facts: its queries for people, and its lag.
     """
     checks = []
     for metric in plan.analysis.metrics:
-        query = queries.get(metric.name, "")
+        query = facts.queries.get(metric.name, "")
         if metric.name is MetricName.ERROR_RATE:
             check = judgement.error_rate(
                 limit=metric.limit, critical_limit=metric.critical_limit, query=query
@@ -31,5 +30,7 @@ def judgement_plan(plan: PlanStatus, *, baking: bool, queries: Mapping[str, str]
         else:
             check = judgement.latency(limit=metric.limit, query=query)
         checks.append(check)
-    made = judgement.Plan(checks=tuple(checks), interval=int(plan.analysis.interval.total_seconds()))
+    made = judgement.Plan(
+        checks=tuple(checks), interval=int(plan.analysis.interval.total_seconds()), lag=facts.lag
+    )
     return made.baking(plan.bake_limits or {}) if baking else made

@@ -129,6 +129,7 @@ class Facts:
         workloads: by name of the revision.
         conflict: why the route cannot be ours (a host is taken); None when it can.
         evidence: what the collector has counted in the present scope; None when nothing yet.
+        lag: seconds after which a look's counters must be in; older evidence is none.
         queries: PromQL for people, by name of the metric.
         status_written: when we last wrote status.
         refusals: writes that were refused, by what they were for: `spec.rollback`, `route`, or a revision's name.
@@ -148,6 +149,7 @@ class Facts:
     route: RouteState | None = None
     conflict: str | None = None
     evidence: Evidence | None = None
+    lag: float = 60.0
     queries: Mapping[str, str] = field(default_factory=dict)
     request: Request | None = None
     status_written: datetime | None = None

@@ -213,7 +213,7 @@ def look(facts: Facts) -> View:
     checks = None
     verdicts: tuple[Verdict, ...] = ()
     if judged and plan is not None:
-        checks = judgement_plan(plan, baking=status.candidate is None, queries=facts.queries)
+        checks = judgement_plan(plan, baking=status.candidate is None, facts=facts)
         verdicts = judge(evidence, checks, now=facts.now)
     return View(
         facts=facts,
