@@ -41,6 +41,8 @@ def notes_of(events: Iterable[Mapping[str, Any]], *, uid: str) -> tuple[Note, ..
         for event in events
         if (event.get("regarding") or {}).get("uid") == uid and event.get("eventTime")
     ]
+    # A list comes in the order of names; of the same moment the later one in it is taken for the newer.
+    found.sort(key=lambda note: note.time)
     return tuple(reversed(found))
 
 

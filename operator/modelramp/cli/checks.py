@@ -83,7 +83,7 @@ def _enough(picture: Picture, entry: AnalysisStatus) -> str:
 def _estimate(picture: Picture, entry: AnalysisStatus) -> str | None:
     """From the client's counts since these weights; status tells of an open check only every ten minutes."""
     seen, candidate, plan = picture.seen, picture.status.candidate, picture.status.plan
-    if seen is None or not seen.seconds or candidate is None or plan is None:
+    if seen is None or not seen.seconds or candidate is None or plan is None or picture.reason == "Blind":
         return None
     count = seen.counts.get(candidate.revision)
     if count is None or not count.requests:

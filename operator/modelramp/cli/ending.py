@@ -49,8 +49,8 @@ def facts(shown: Picture, rejection: RejectedRevision) -> list[str]:
     count = shown.seen.total.get(rejection.revision) if shown.seen else None
     if count is not None and count.requests:
         found.append(
-            f"The client met {count.errors:,} errors and {count.slow:,} answers over 500 ms in"
-            f" {count.requests:,} requests to {rejection.revision}."
+            f"The client sent {count.requests:,} requests to {rejection.revision}:"
+            f" {count.errors:,} met an error, {count.slow:,} took over 500 ms."
         )
     return found
 

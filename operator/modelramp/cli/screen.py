@@ -5,6 +5,7 @@ Pure: from a picture to something rich can print, at any width.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -22,7 +23,6 @@ from modelramp.cli.wording import NONE, clock, of, percent, plain, request, shor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from typing import Any
 
     from rich.console import RenderableType
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from modelramp.cli.stats import Seen
 
 _NOTES = 3
+_SILENT = timedelta(seconds=5)
 _NAME, _SHORT_NAME = 63, 17
 _INDENT = (0, 0, 0, 2)
 _VERDICTS = {PASS: "green", FAIL: "bold red", WATCHING: "yellow", BLIND: "yellow"}
@@ -84,8 +85,7 @@ def screen(shown: Picture) -> RenderableType:
     if shown.rows:
         parts += [Text(), _indented(_revisions(shown))]
     if shown.seen is not None:
-        period = f"seen: {shown.seen.requests:,} answers that the client counted {shown.seen.period}"
-        parts.append(_indented(Text(period, style="dim")))
+        parts.append(_indented(_period(shown, shown.seen)))
     if judged := checks(shown):
         parts += [Text(), _indented(_checks(judged, baking=shown.bake is not None))]
     parts += [Text(), *(_indented(line) for line in _below(shown))]
@@ -145,6 +145,14 @@ def _table(*columns: str) -> Table:
             name, justify="left" if left else "right", no_wrap=True, overflow="ellipsis", min_width=len(name)
         )
     return made
+
+
+def _period(shown: Picture, seen: Seen) -> Text:
+    text = f"seen: {seen.requests:,} answers that the client counted {seen.period}"
+    written = datetime.fromtimestamp(seen.at, tz=UTC)
+    if shown.now - written > _SILENT:
+        return Text(f"{text}; it has counted nothing since {clock(written, now=shown.now)}", style="yellow")
+    return Text(text, style="dim")
 
 
 def _revisions(shown: Picture) -> RenderableType:

@@ -29,7 +29,9 @@ def counted(world: World, **requests: tuple[int, int, int]) -> Seen:
         roles[role]: Count(revision=roles[role], requests=n, errors=errors, slow=slow)
         for role, (n, errors, slow) in requests.items()
     }
-    return Seen(period="since these weights", seconds=20.0, at=0.0, counts=counts, total=counts)
+    return Seen(
+        period="since these weights", seconds=20.0, at=world.now.timestamp(), counts=counts, total=counts
+    )
 
 
 def _first() -> World:

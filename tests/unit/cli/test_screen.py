@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from modelramp.cli.access import notes_of
+from modelramp.cli.failure import Failure
+from modelramp.cli.picture import picture
 from modelramp.cli.screen import render, screen
 from support.world import KEY
 from unit.cli.conftest import STATES, counted, look
@@ -137,6 +141,44 @@ def test_blindness_is_not_shown_as_health(worlds: Worlds) -> None:
     assert "next:" not in shown
 
 
+def test_a_client_cannot_prove_what_the_operator_does_not_see(worlds: Worlds) -> None:
+    """Without data no time of a proof is estimated from the client's counts."""
+    world = worlds("blind")
+    shown = text(look(world, seen=counted(world, stable=(800, 0, 0), candidate=(200, 0, 0))))
+    assert "client:" not in shown
+
+
+def test_a_client_that_stopped_is_told(worlds: Worlds) -> None:
+    """Its last figures are not shown as if they were of this moment."""
+    world = worlds("holding")
+    seen = counted(world, stable=(800, 0, 0), candidate=(200, 0, 0))
+    assert "nothing since" not in text(look(world, seen=seen))
+    old = replace(seen, at=seen.at - 60)
+    since = f"{world.now - timedelta(seconds=60):%H:%M:%S} UTC"
+    assert f"it has counted nothing since {since}" in text(look(world, seen=old))
+
+
+def test_the_newest_event_comes_first(worlds: Worlds) -> None:
+    """An API server lists events by name: what is shown goes by time."""
+    world = worlds("holding")
+    events = sorted(world.cluster.events, key=lambda event: str(event["note"]))
+    notes = notes_of(events, uid=world.body["metadata"]["uid"])
+    assert [note.time for note in notes] == sorted((note.time for note in notes), reverse=True)
+    assert "gets 20 %" in notes[0].message
+    assert notes_of(events, uid="another") == ()
+
+
+def test_fields_of_a_newer_operator_are_no_obstacle(worlds: Worlds) -> None:
+    """What this command does not know is left out; what it cannot read is said."""
+    body = deepcopy(worlds("holding").body)
+    body["status"]["later"] = {"a": 1}
+    body["status"]["candidate"]["later"] = 1
+    assert picture(body, now=worlds("holding").now).step is not None
+    body["status"]["phase"] = "Later"
+    with pytest.raises(Failure, match=r"fraud: status\.phase cannot be read"):
+        picture(body, now=worlds("holding").now)
+
+
 def test_pods_that_start_are_counted(worlds: Worlds) -> None:
     """Before the first step one sees what it waits for."""
     shown = text(look(worlds("deploying")))
@@ -166,7 +208,7 @@ def test_a_rollback_says_why_and_what_to_do(worlds: Worlds) -> None:
     assert re.search(r"ROLLED BACK +2\.0\.0 → 1\.0\.0", shown)
     assert re.search(r"Error rate 30 % \(95 % CI [\d.]+–[\d.]+ %, n=\d+\) in \d+ s is over 10 %", shown)
     assert re.search(r"All traffic is on 1\.0\.0-\w{8} again, 3 s after the rollout began", shown)
-    assert "The client met 15 errors and 1 answers over 500 ms in 50 requests to 2.0.0-" in shown
+    assert re.search(r"50 requests to 2\.0\.0-\w{8}: 15 met an error, 1 took over 500 ms", shown)
     assert "will not be tried again" in shown
     assert "kubectl annotate mdep fraud -n shop --overwrite modelramp.dev/request=retry/$(date +%s)" in shown
     assert re.search(r"error rate +FAIL +30 %", shown)
