@@ -79,9 +79,9 @@ class Outcome:
 
 HEADER = f"{'suite':14} {'budget':>9} {'took':>9} {'passed':>7} {'failed':>7} {'skipped':>8}"
 SUITES = (
-    Suite(name="unit", budget=90, paths=("tests/unit", "tests/devcluster"), cluster=False),
+    Suite(name="unit", budget=240, paths=("tests/unit", "tests/devcluster"), cluster=False),
     Suite(name="control-plane", budget=240, paths=("tests/devcluster",)),
-    Suite(name="api", budget=60, paths=("tests/e2e/api",), inside=True),
+    Suite(name="api", budget=90, paths=("tests/e2e/api",), inside=True),
     Suite(name="end-to-end", budget=900, paths=("tests/e2e",), inside=True, ignore=("tests/e2e/api",)),
 )
 
