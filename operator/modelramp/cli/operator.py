@@ -29,7 +29,7 @@ def operator(
 
     try:
         asyncio.run(app.run(settings))
-    except LoginError as error:
+    except (LoginError, app.StoppedError, OSError) as error:
         typer.echo(f"modelramp operator: {error}", err=True)
         raise typer.Exit(1) from None
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
 _SHUTDOWN_TIMEOUT = 1.0
@@ -78,9 +78,9 @@ class Server:
         return web.Response(body=self._exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _probe(problem: Callable[[], str | None]) -> Callable[[web.Request], web.StreamResponse]:
-    async def answer(_: web.Request) -> web.Response:
+def _probe(problem: Callable[[], str | None]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(_: web.Request) -> web.StreamResponse:
         found = problem()
         return web.Response(text=f"{found or 'ok'}\n", status=503 if found else 200)
 
-    return answer  # type: ignore[return-value]
+    return answer

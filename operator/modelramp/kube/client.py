@@ -54,7 +54,7 @@ class Client:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._api.close()
+        await self._api.close()  # type: ignore[no-untyped-call]
 
     async def list(self, kind: Kind, *, namespace: str | None = None) -> list[dict[str, Any]]:
         """As the port."""
@@ -131,9 +131,9 @@ class Client:
             body={"apiVersion": _EVENT.api_version, "kind": _EVENT.kind, **body},
         )
 
-    async def _pages(self, kind: Kind, namespace: str | None, *, accept: str) -> list[dict[str, Any]]:
+    async def _pages(self, kind: Kind, namespace: str | None, *, accept: str) -> Sequence[dict[str, Any]]:
         query = {"limit": str(PAGE), **({"labelSelector": kind.selector} if kind.selector else {})}
-        items: list[dict[str, Any]] = []
+        items = []
         token = ""
         while True:
             page = await self._request(
@@ -186,15 +186,15 @@ class Client:
 
     async def _answer(self, parameters: tuple[Any, ...], *, request: str, reading: bool) -> dict[str, Any]:
         try:
-            response = await self._api.call_api(
-                *parameters, _request_timeout=_LIST_TIMEOUT if reading else _WRITE_TIMEOUT
-            )
-            raw = await response.read()
+            method, url, headers, body, form = parameters
+            timeout = _LIST_TIMEOUT if reading else _WRITE_TIMEOUT
+            response = await self._api.call_api(method, url, headers, body, form, _request_timeout=timeout)
+            raw = await response.read()  # type: ignore[no-untyped-call]
         except TimeoutError as error:
             raise Unavailable(f"{request}: no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{request}: {error}") from error
-        body = answers.parsed(raw)
+        answer = answers.parsed(raw)
         if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP success
-            raise answers.error(response.status, body, request=request)
-        return body
+            raise answers.error(response.status, answer, request=request)
+        return answer

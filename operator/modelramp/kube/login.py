@@ -37,9 +37,9 @@ async def load(
     configuration = Configuration()
     try:
         if not kubeconfig and "KUBERNETES_SERVICE_HOST" in environment:
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
-            await config.load_kube_config(
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=kubeconfig or _DEFAULT,
                 context=context,
                 client_configuration=configuration,

@@ -71,8 +71,8 @@ def lifecycle(
     async def stop(**_: object) -> None:
         await on_stop()
 
-    kopf.on.login(registry=registry)(authenticate)
-    kopf.on.cleanup(registry=registry)(stop)
+    kopf.on.login(id="login", registry=registry)(authenticate)
+    kopf.on.cleanup(id="stop", registry=registry)(stop)
 
 
 def tuned(kinds: Iterable[Kind]) -> kopf.OperatorSettings:
