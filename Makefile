@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
 SYNCED := .venv/.synced
+# Instances of the control plane live side by side; the demo's is called demo.
+INSTANCE ?= dev
 RUN := .venv/bin/
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := tests
@@ -44,11 +46,11 @@ fmt: $(SYNCED) ## Format the code and mend what can be mended.
 crds: $(SYNCED) ## Generate crds/*.yaml from the models in operator/modelramp/api.
 	$(RUN)python -m modelramp.api.crd
 
-cluster-up: $(SYNCED) needs-cluster ## Start a real control plane on this machine, and say how to reach it.
-	@$(RUN)python -m devcluster up
+cluster-up: $(SYNCED) needs-cluster ## Start a real control plane on this machine (INSTANCE=dev), and say how to reach it.
+	@$(RUN)python -m devcluster up --instance $(INSTANCE)
 
-cluster-down: $(SYNCED) needs-cluster ## Stop that control plane and remove what it left.
-	@$(RUN)python -m devcluster down
+cluster-down: $(SYNCED) needs-cluster ## Stop that control plane (INSTANCE=dev) and remove what it left.
+	@$(RUN)python -m devcluster down --instance $(INSTANCE)
 
 # A .venv that was made otherwise may lack pip. uv keeps itself when it removes what is not in the lock file.
 $(SYNCED): pyproject.toml uv.lock | needs-python

@@ -1,8 +1,8 @@
-"""`make demo`: a good version goes 5 → 20 → 50 → 100 % of real traffic, and a bad one is taken back by itself.
+"""`make demo`: a good version goes 5 → 20 → 50 → 100 % of real traffic, a bad one is taken back by itself.
 
-Everything is real and local: Kubernetes, Istio, Envoy and Prometheus as processes in a network namespace, a model
-server with trained models, requests that are rows of a data set. What is shown is `modelramp status --watch`.
-With DEMO_EXIT=1 all is cleaned up at the end, and the exit code says whether it happened as told.
+Everything is real and local: Kubernetes, Istio, Envoy and Prometheus as processes in a network namespace, a
+model server with trained models, requests that are rows of a data set. The screen is `modelramp status
+--watch`. With DEMO_EXIT=1 all is cleaned up at the end, and the exit code says whether it happened as told.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples")]
 
-from devcluster import Cluster  # noqa: E402 - the paths come first
+from devcluster import Cluster, gateway, netns, parts  # noqa: E402 - the paths come first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +30,15 @@ INSTANCE = "demo"
 NAMESPACE = "demo"
 NAME = "digits"
 HOST = "digits.example.com"
+# As seen inside the cluster's network namespace.
+PROMETHEUS = f"http://{netns.NODE_ADDRESS}:{parts.PROMETHEUS_PORT}"
+GATEWAY = f"http://{gateway.ADDRESS}:{gateway.HTTP_PORT}"
 POD_NETWORK = "10.244.0.0/16"
 REQUESTS_PER_SECOND = 100
 # Longer than the demo: what is left up goes on for a while, and ends by itself.
 TRAFFIC_SECONDS = 1800
 READY_LIMIT = 60
-STEP_LIMIT = "120s"
+STEP_LIMIT_SECONDS = 120
 
 
 class DemoError(Exception):
@@ -60,14 +63,16 @@ class Demo:
         self.python("-m", "digits.train", str(self.folder))
         kubectl = self.cluster.kubectl
         kubectl("apply", "-f", str(ROOT / "crds"), "-f", str(ROOT / "charts/modelramp/files/rbac.yaml"))
-        kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=modelramp")
+        for name in ("modelversions", "modeldeployments"):
+            kubectl("wait", "--for=create", f"crd/{name}.modelramp.dev", "--timeout=20s")
+            kubectl("wait", "--for=condition=Established", f"crd/{name}.modelramp.dev", "--timeout=20s")
         self.apply_manifests()
         self.say("the operator starts, with a service account of its own")
         self.start_operator()
         self.wait_for("1.0.0")
         self.say(f"{REQUESTS_PER_SECOND} requests a second through Envoy; 1.0.0 answers them all")
         self.start_traffic()
-        self.say("1.1.0 is better: kubectl patch mdep digits -p '{\"spec\":{\"version\":\"1.1.0\"}}'")
+        self.say('1.1.0 is better: kubectl patch mdep digits -p \'{"spec":{"version":"1.1.0"}}\'')
         self.set_version("1.1.0")
         self.watch("promoted")
         self.say("2.0.0 fails on a third of the requests; nobody knows that yet")
@@ -97,14 +102,14 @@ class Demo:
             "operator",
             [self.tool("modelramp"), "operator"],
             KUBECONFIG=str(config),
-            MODELRAMP_PROMETHEUS_URL=self.inside("prometheus"),
+            MODELRAMP_PROMETHEUS_URL=PROMETHEUS,
             MODELRAMP_SCRAPE_INTERVAL="1s",
             MODELRAMP_HTTP_PORT="8085",
         )
 
     def start_traffic(self) -> None:
         """Real rows at a steady rate, through the ingress gateway."""
-        command = [sys.executable, "-m", "digits.traffic", "--url", f"{self.inside('gateway')}/predict"]
+        command = [sys.executable, "-m", "digits.traffic", "--url", f"{GATEWAY}/predict"]
         command += ["--host", HOST, "--rps", str(REQUESTS_PER_SECOND), "--for", str(TRAFFIC_SECONDS)]
         command += ["--count", str(REQUESTS_PER_SECOND * TRAFFIC_SECONDS), "--labels"]
         command += ["--stats", str(self.stats), "--pod-network", POD_NETWORK]
@@ -118,7 +123,7 @@ class Demo:
     def watch(self, until: str) -> None:
         """`modelramp status --watch`, until the rollout has ended as expected."""
         command = [self.tool("modelramp"), "status", NAME, "-n", NAMESPACE, "--watch"]
-        command += ["--stats", str(self.stats), "--until", until, "--timeout", STEP_LIMIT]
+        command += ["--stats", str(self.stats), "--until", until, "--timeout", str(STEP_LIMIT_SECONDS)]
         config = str(self.cluster.kubeconfig(inside=False))
         ended = subprocess.run(command, env=os.environ | {"KUBECONFIG": config}, check=False)  # noqa: S603
         if ended.returncode:
@@ -133,16 +138,26 @@ class Demo:
         self.console.print("\n[bold]why[/bold] (kubectl get mdep digits -o jsonpath={.spec.rollback})")
         self.console.print_json(json.dumps(rollback))
         if os.environ.get("DEMO_EXIT") != "1":
-            self.console.print(f"\nEverything is still up; traffic goes on for up to {TRAFFIC_SECONDS // 60} min.")
-            self.console.print(
-                f"""  export KUBECONFIG={self.cluster.kubeconfig(inside=False)} PATH=$PWD/.venv/bin:$PATH
-  kubectl get mdep,mv,deploy,vs -n {NAMESPACE}
-  kubectl describe mdep {NAME} -n {NAMESPACE}
-  modelramp status {NAME} -n {NAMESPACE} --watch --stats {self.stats}
-  kubectl patch mdep {NAME} -n {NAMESPACE} --type=merge -p '{{"spec":{{"version":"2.1.0"}}}}'   # slow: goes back too
-  .venv/bin/python -m devcluster down --instance {INSTANCE}   # the end (PYTHONPATH=tests)""",
-                soft_wrap=True,
-            )
+            self.next_commands()
+
+    def next_commands(self) -> None:
+        """What to type next: everything is still up."""
+        slow = json.dumps({"spec": {"version": "2.1.0"}})
+        watch = f"modelramp status {NAME} -n {NAMESPACE} --watch --stats {self.stats}"
+        lines = (
+            f"export KUBECONFIG={self.cluster.kubeconfig(inside=False)} PATH=$PWD/.venv/bin:$PATH",
+            f"kubectl get mdep,mv,deploy,vs -n {NAMESPACE}",
+            f"kubectl describe mdep {NAME} -n {NAMESPACE}",
+            f"kubectl patch mdep {NAME} -n {NAMESPACE} --type=merge -p '{slow}'   # slow: goes back, too",
+            watch,
+            f"make cluster-down INSTANCE={INSTANCE}   # the end",
+        )
+        minutes = TRAFFIC_SECONDS // 60
+        self.console.print(
+            f"\nEverything is still up; the traffic goes on for up to {minutes} minutes. Next:"
+        )
+        for line in lines:
+            self.console.print(f"  {line}", soft_wrap=True, markup=False)
 
     # -- helpers -------------------------------------------------------------------------------------------
 
@@ -162,10 +177,6 @@ class Demo:
                 return
             time.sleep(0.5)
         raise DemoError(f"{version} does not serve after {READY_LIMIT} s; see {self.folder / 'operator.log'}")
-
-    def inside(self, name: str) -> str:
-        """Address of a part as seen inside the namespace."""
-        return self.cluster.inside_url(name)
 
     def tool(self, name: str) -> str:
         """A program of this environment."""

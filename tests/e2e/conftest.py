@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from e2e.driver import Driver
 from e2e.operatorprocess import ROOT, OperatorProcess
 

@@ -1,7 +1,7 @@
 """One rollout on the real control plane, as a user, a client of the model and a watcher see it.
 
-A namespace for each test, the real model server, real requests through the real Envoy, and a watch on the route
-that sees every write.
+A namespace for each test, the real model server, real requests through the real Envoy, and a watch on the
+route that sees every write.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
+from kubernetes import client, config, watch
+
 from digits.target import LOOPBACK, pod_network
 from digits.traffic import Traffic
-from kubernetes import client, config, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,14 +53,17 @@ class Driver:
         self.models = models
         self.namespace = namespace
         self.host = f"{namespace}.example.com"
-        api = config.new_client_from_config(str(cluster.kubeconfig()))
-        self.custom = client.CustomObjectsApi(api)
-        self.core = client.CoreV1Api(api)
-        self.apps = client.AppsV1Api(api)
+        load: Any = config.new_client_from_config
+        api = load(str(cluster.kubeconfig()))
+        # Objects are read as they go over the wire; the library's models would only be in the way.
+        self.custom: Any = client.CustomObjectsApi(api)
+        self.core: Any = client.CoreV1Api(api)
+        self.apps: Any = client.AppsV1Api(api)
         self.writes: list[RouteWrite] = []
         self._load: _Load | None = None
         self._watching = threading.Thread(target=self._watch, daemon=True)
         self._stop = threading.Event()
+        self._version = ""
 
     def __enter__(self) -> Self:
         self.core.create_namespace({"metadata": {"name": self.namespace}})
@@ -146,7 +150,9 @@ class Driver:
                 return time.time()
             time.sleep(0.05)
         state = {key: self.status.get(key) for key in ("phase", "summary", "analysis", "candidate")}
-        raise AssertionError(f"not within {seconds} s: {what}; {json.dumps(state, indent=1)}; route {self.weights}")
+        raise AssertionError(
+            f"not within {seconds} s: {what}; {json.dumps(state, indent=1)}; route {self.weights}"
+        )
 
     def never(self, true: Callable[[], bool], seconds: float, what: str) -> None:
         """Something does not happen for so long."""
@@ -206,7 +212,7 @@ class Driver:
         found = self.apps.list_namespaced_deployment(
             self.namespace, label_selector=f"modelramp.dev/version={version}"
         )
-        return sum(item.spec.replicas for item in found.items)
+        return int(sum(item.spec.replicas for item in found.items))
 
     def pods(self, version: str) -> dict[str, int]:
         """Restarts of the pods of a version, by uid."""
@@ -232,14 +238,15 @@ class Driver:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            stream = watch.Watch().stream(
+            watcher: Any = watch.Watch
+            stream = watcher().stream(
                 self.custom.list_namespaced_custom_object,
                 ISTIO,
                 "v1",
                 self.namespace,
                 "virtualservices",
                 timeout_seconds=5,
-                resource_version=None if not self.writes else self._version,
+                resource_version=self._version or None,
             )
             for event in stream:
                 body = event["object"]

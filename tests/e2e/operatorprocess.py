@@ -1,4 +1,4 @@
-"""The operator as a process that tests start, kill and start again, with the rights of its service account."""
+"""The operator as a process that tests start, kill and start again, with its service account's rights."""
 
 from __future__ import annotations
 
@@ -76,4 +76,6 @@ class OperatorProcess:
 
     def tail(self, lines: int = 30) -> str:
         """The end of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+        return (
+            "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+        )

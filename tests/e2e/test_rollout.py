@@ -1,4 +1,4 @@
-"""The main job on the real control plane: a good version all the way, a bad one back, and what may happen between."""
+"""The main job on the real control plane: a good version all the way, a bad one back, and in between."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from e2e.prometheus import paused
+
 if TYPE_CHECKING:
+    from devcluster import Cluster
     from e2e.driver import Driver
     from e2e.operatorprocess import OperatorProcess
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-# From a route's write to Envoy serving it: measured at 30 to 60 ms with a quick istiod; generous on a busy machine.
+# From a route's write to Envoy serving it: some 50 ms with a quick istiod; generous on a busy machine.
 PROPAGATION_SECONDS = 2.0
 SIGMAS = 4.0
 # At 40 requests a second a check is proved within a few seconds, so that a step lasts as long as its hold.
@@ -22,7 +25,7 @@ PROVED_SOON = (40, 60)
 
 
 def test_c02_steps_are_exact_and_seen_in_requests(rollout: Driver) -> None:
-    """Steps are exactly 5, 20, 50, 100; weights sum to 100 at every write; the client's counts follow them."""
+    """Steps are exactly 5, 20, 50, 100; weights always sum to 100; the client's counts follow them."""
     rollout.deployment("1.0.0", hold="5s")
     rollout.traffic(100)
     begun = time.time()
@@ -59,7 +62,7 @@ def test_c03_promotion_restarts_nothing_and_loses_no_request(rollout: Driver) ->
 
 
 def test_r01_errors_are_taken_back(rollout: Driver) -> None:
-    """A third of errors: spec.rollback, all to stable, no failed request after that, pods away after the drain."""
+    """A third of errors: spec.rollback, all to stable, no failed request after, pods gone after the drain."""
     rollout.deployment("1.0.0", hold="20s")
     rollout.traffic(100)
     rollout.version("2.0.0")
@@ -102,7 +105,9 @@ def test_r05_retry_and_a_new_version(rollout: Driver) -> None:
     rollout.deployment("1.0.0", hold="20s")
     rollout.traffic(100)
     rollout.version("2.0.0")
-    rollout.until(lambda: (rollout.status.get("summary") or {}).get("text") == "RolledBack: ErrorRate", 60, "back")
+    rollout.until(
+        lambda: (rollout.status.get("summary") or {}).get("text") == "RolledBack: ErrorRate", 60, "back"
+    )
     again = time.time()
     rollout.request("retry/once")
     rollout.until(lambda: (rollout.status.get("lastRequest") or {}).get("result") == "Done", 10, "answered")
@@ -210,10 +215,8 @@ def test_x03_a_route_edited_by_hand_is_put_back(rollout: Driver) -> None:
     assert "RouteRepaired" in rollout.reasons()
 
 
-def test_m01_metrics_gone_hold_the_rollout(rollout: Driver, installed: object) -> None:
+def test_m01_metrics_gone_hold_the_rollout(rollout: Driver, installed: Cluster) -> None:
     """Prometheus stops answering in mid-step: neither passed nor failed; it goes on when it answers again."""
-    from e2e.prometheus import paused  # noqa: PLC0415 - signals a process of the cluster, used here alone
-
     rollout.deployment("1.0.0", hold="6s")
     rollout.traffic(100)
     rollout.version("1.1.0")

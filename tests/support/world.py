@@ -1,4 +1,4 @@
-"""A ModelDeployment in a small world without I/O: an API server in memory, its controllers, and counted traffic.
+"""A ModelDeployment in a world without I/O: an API server in memory, its controllers, counted traffic.
 
 Time moves only when a test says so. The operator's own code runs unchanged from the store to the writes.
 """
@@ -300,14 +300,14 @@ class World:
                 {"type": "Available", "status": available, "lastTransitionTime": self._stamp(body, available)}
             ]
             if (body.get("status") or {}).get("conditions") != said:
-                self.cluster.edit(
-                    DEPLOYMENT,
-                    KEY[0],
-                    body["metadata"]["name"],
-                    lambda live, said=said: live.setdefault("status", {}).update(conditions=said),
-                    manager="kube-controller-manager",
-                    subresource="status",
-                )
+                self._tell(body["metadata"]["name"], said)
+
+    def _tell(self, name: str, conditions: list[dict[str, str]]) -> None:
+        def change(live: dict[str, Any]) -> None:
+            live.setdefault("status", {})["conditions"] = conditions
+
+        who = {"manager": "kube-controller-manager", "subresource": "status"}
+        self.cluster.edit(DEPLOYMENT, KEY[0], name, change, **who)
 
     def _stamp(self, body: dict[str, Any], status: str) -> str:
         known = (body.get("status") or {}).get("conditions") or [{}]
@@ -327,7 +327,11 @@ class World:
             metadata = {"namespace": KEY[0], "name": name, "labels": labels, "ownerReferences": [owner]}
             self.cluster.place(ENDPOINT_SLICE, {"metadata": metadata, "endpoints": endpoints})
         elif live["endpoints"] != endpoints:
-            self.cluster.edit(ENDPOINT_SLICE, KEY[0], name, lambda body: body.update(endpoints=endpoints))
+
+            def change(slice_: dict[str, Any]) -> None:
+                slice_["endpoints"] = endpoints
+
+            self.cluster.edit(ENDPOINT_SLICE, KEY[0], name, change)
 
 
 def _weights(route: dict[str, Any] | None) -> dict[str, int]:

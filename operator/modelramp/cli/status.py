@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import logging
+import sys
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
@@ -68,6 +70,9 @@ def status(
     """
     if timeout is not None and not (watch or until):
         raise typer.BadParameter("--timeout needs --watch or --until")
+    # A log that takes ASCII only gets question marks, not an error.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     # Libraries' warnings would draw over the screen; what matters comes as an error.
     logging.getLogger().addHandler(logging.NullHandler())
     console = Console(no_color=True if no_color else None, highlight=False)

@@ -1,7 +1,7 @@
 """All writes of a reconciliation, in the plan's order, each left out when it would change nothing.
 
-A write to the ModelDeployment or to the route carries the resourceVersion and uid of what was decided on; a later
-write of the same pass uses those of the former's answer. Answers go into the store at once.
+A write to the ModelDeployment or to the route carries the resourceVersion and uid of what was decided on; a
+later write of the same pass uses those of the former's answer. Answers go into the store at once.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Pass:
                 await self._cluster.create_event(event_body(self._body, effect, now=self._now))
 
     async def _guarded(self, what: str, write: Callable[[], Awaitable[None]]) -> None:
-        """A write whose refusal does not stop the others: it becomes a condition, and is tried again later."""
+        """A write whose refusal does not stop the others: it becomes a condition, and is tried again."""
         try:
             await write()
         except FieldConflict as conflict:

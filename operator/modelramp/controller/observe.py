@@ -173,9 +173,9 @@ def _conflict(snapshot: Snapshot, spec: ModelDeploymentSpec | None) -> str | Non
     metadata = snapshot.body["metadata"]
     name = f"{metadata['namespace']}/{metadata['name']}"
     if snapshot.route is not None and not _ours(snapshot.route, metadata):
-        return f"VirtualService {name} exists and is not ours: remove it, or give the ModelDeployment another name"
+        return f"VirtualService {name} is not ours: remove it, or give the ModelDeployment another name"
     if snapshot.apex is not None and not _ours(snapshot.apex, metadata):
-        return f"Service {name} exists and is not ours: remove it, or give the ModelDeployment another name"
+        return f"Service {name} is not ours: remove it, or give the ModelDeployment another name"
     if spec is None:
         return None
     istio = spec.traffic.istio
@@ -190,7 +190,10 @@ def _conflict(snapshot: Snapshot, spec: ModelDeploymentSpec | None) -> str | Non
         shared = sorted(own & virtualservice.hosts(rival))
         if shared:
             other = f"{rival['metadata']['namespace']}/{rival['metadata']['name']}"
-            return f"host {shared[0][1]} is already routed by VirtualService {other}: remove it there or choose another"
+            return (
+                f"host {shared[0][1]} is already routed by VirtualService {other}:"
+                " remove it there, or choose another host"
+            )
     return None
 
 

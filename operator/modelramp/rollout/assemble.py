@@ -1,4 +1,4 @@
-"""A draft of the next state made into a plan: every write that state needs, in the order that survives a crash.
+"""A draft of the next state made into a plan: every write it needs, in the order that survives a crash.
 
 Forward: status (the intent) before the route (the acknowledgement) before what is no longer needed goes.
 Back: the rejection in spec, the route, the apex, then status.
@@ -98,7 +98,7 @@ def _same(a: Rollback, b: Rollback) -> bool:
 
 
 def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
-    """Status as it is to be; evidence is written with a transition, a change of verdict, or every ten minutes."""
+    """Status as it is to be; evidence goes with a transition, a change of verdict, or every ten minutes."""
     old = view.status
     shares = {
         entry.revision: weight
@@ -200,7 +200,7 @@ def _route(view: View, status: ModelDeploymentStatus) -> RoutePlan | None:
 def _mark(
     view: View, status: ModelDeploymentStatus, shares: tuple[tuple[RevisionStatus, int], ...]
 ) -> StepMark:
-    """The step annotation: kept while the scope is the same, so that a repaired route does not restart a hold."""
+    """The step annotation: kept in the same scope, so that a repaired route does not restart a hold."""
     scope = scope_of(status, status.plan)
     since = acknowledged(view.facts, scope)
     if since is not None:
@@ -271,7 +271,7 @@ def _is_missing(view: View, state: WorkloadState | None) -> bool:
 
 
 def _let_go(view: View, needed: set[str], shrink: list[Effect]) -> datetime | None:
-    """Revisions that nobody needs: to 0 once drained, and away when too many are kept. Gives the next time to look."""
+    """Revisions that nobody needs: to 0 once drained, away when too many. Gives the next time to look."""
     spec, route = view.facts.spec, view.facts.route
     assert spec is not None  # noqa: S101
     later: datetime | None = None

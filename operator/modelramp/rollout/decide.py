@@ -53,7 +53,7 @@ def adopt(facts: Facts) -> Facts:
 
 
 def _answered(view: View, draft: Draft) -> Draft:
-    """The draft with a refusal, when a person's request was not what the rule acted on. Each id is answered once."""
+    """The draft with a refusal, when a request was not what the rule acted on. Each id is answered once."""
     request = view.facts.request
     if request is None or (draft.request is not None and draft.request.id == request.id):
         return draft

@@ -1,4 +1,4 @@
-"""Everything `decide` may look at: frozen data, gathered beforehand. It holds no live object and no clock but `now`."""
+"""Everything `decide` may look at: frozen data, gathered beforehand, with no clock but `now`."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Facts:
         lag: seconds after which a look's counters must be in; older evidence is none.
         queries: PromQL for people, by name of the metric.
         status_written: when we last wrote status.
-        refusals: writes that were refused, by what they were for: `spec.rollback`, `route`, or a revision's name.
+        refusals: writes that were refused, by what they were for: `spec.rollback`, `route`, or a revision.
     """
 
     namespace: str

@@ -77,7 +77,7 @@ def step(view: View, index: int, *, rule: str) -> Draft:
     draft = unchanged(view, rule=rule, display=holding(weight, index, total, clock(until)))
     notice = Notice(
         reason="StepEntered",
-        message=f"{candidate.revision} gets {weight} % (step {index} of {total}) until {clock(until)} at the least",
+        message=f"{candidate.revision} gets {weight} % (step {index} of {total}), until {clock(until)}",
     )
     moved = candidate.model_copy(update={"step": index, "step_started_at": view.now, "lost_seconds": 0.0})
     return draft.but(candidate=moved, notices=(*draft.notices, notice), requeue_at=until)
@@ -88,7 +88,7 @@ def holding(weight: int, index: int, total: int, until: str) -> Display:
     return Display(
         phase=Phase.PROGRESSING,
         reason="Holding",
-        message=f"step {index} of {total}: {weight} % of the traffic until {until}, then on if every check is proved",
+        message=f"step {index} of {total}: {weight} % of the traffic until {until}, then on if all is proved",
         text=f"Holding until {until}",
     )
 
@@ -129,7 +129,7 @@ def serving(entry: RevisionStatus, baking_until: str | None) -> Display:
         return Display(
             phase=Phase.BAKING,
             reason="Baking",
-            message=f"{entry.revision} serves all traffic; judged until {baking_until}, and taken back if it fails",
+            message=f"{entry.revision} serves all traffic; judged until {baking_until}",
             text=f"Baking until {baking_until}",
             ready=True,
         )

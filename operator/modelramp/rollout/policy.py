@@ -59,7 +59,7 @@ def _hash(strategy: Strategy, analysis: Analysis) -> str:
 def pin(
     spec: ModelDeploymentSpec, *, revision: Revision, stable_version: str | None, now: datetime
 ) -> PlanStatus:
-    """What a rollout that begins now is run with. The id differs for each start, so that no evidence is reused."""
+    """What a rollout that begins now is run with. Each start has an id of its own: no evidence is reused."""
     strategy = spec.strategy or built_in_strategy(stable_version, revision.version)
     analysis = spec.analysis or BUILT_IN_ANALYSIS
     return PlanStatus(

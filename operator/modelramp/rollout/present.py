@@ -1,4 +1,4 @@
-"""What people and programs are told: conditions, the columns of `kubectl get`, and the generation they speak of."""
+"""What people and programs are told: conditions, and the columns of `kubectl get`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The unit of a rollout: a version, the digest of its record, and the pod template as the user wrote it.
 
-A new template under the same version is a new revision. Names are made of a hash, so that they are unique and stay
-the same across releases of the operator (golden names guard that in a test).
+A new template under the same version is a new revision. Names are made of a hash, so that they are unique and
+stay the same across releases of the operator (golden names guard that in a test).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The chain: named rules in the order in which they are asked; the first that answers wins.
 
-The order matters: nothing beats a failing verdict but deletion and a person's abort. A rule answers with a draft of
-the next state, or passes with None.
+The order matters: nothing beats a failing verdict but deletion and a person's abort. A rule answers with a
+draft of the next state, or passes with None.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def verdict_fails(view: View) -> Draft | None:
 
 
 def workload_failed(view: View) -> Draft | None:
-    """The candidate's pods made no progress within the deadline: the revision is rejected with their own reason."""
+    """The candidate's pods made no progress in time: the revision is rejected with their own reason."""
     candidate, stable, spec = view.status.candidate, view.status.stable, view.facts.spec
     workload = view.workload(candidate.revision if candidate else None)
     if candidate is None or workload is None or spec is None or workload.unschedulable:
@@ -137,7 +137,7 @@ def retry_requested(view: View) -> Draft | None:
     return draft.but(
         rejected={name: entry for name, entry in view.rejected.items() if name != wanted.name},
         request=done,
-        # The rejection leaves spec before status forgets it: a crash in between leaves the request unanswered.
+        # The rejection leaves spec before status forgets it: a crash in between leaves it unanswered.
         back=True,
         notices=(Notice(reason="RequestAnswered", message=done.message),),
         requeue_at=view.now,
@@ -185,7 +185,7 @@ def _without_previous(view: View, entry: RejectedRevision, stable: RevisionStatu
 
 
 def reverted_or_superseded(view: View) -> Draft | None:
-    """The user changed his mind in mid-rollout: back to stable ends it at once, another revision starts anew."""
+    """Another revision is wanted in mid-rollout: stable ends it at once, any other starts anew."""
     wanted, candidate, stable = view.wanted, view.status.candidate, view.status.stable
     if wanted is None or candidate is None:
         return None

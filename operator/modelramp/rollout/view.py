@@ -1,4 +1,4 @@
-"""What follows from the facts before any decision: where the rollout is, what it has proved, what is wrong with it.
+"""What follows from the facts before any decision: where the rollout is, what is proved, what is wrong.
 
 A state is derived from stable, previous and candidate; `phase` is never read.
 """
@@ -45,7 +45,7 @@ def scope_of(status: ModelDeploymentStatus, plan: PlanStatus | None) -> str:
 def shares_of(
     status: ModelDeploymentStatus, plan: PlanStatus | None
 ) -> tuple[tuple[RevisionStatus, int], ...]:
-    """Who gets how many percent; from status and plan alone, never from the live route. Empty without a stable."""
+    """Who gets how many percent; from status and plan alone, never from the route. Empty without a stable."""
     if status.stable is None:
         return ()
     weight = weight_at(plan, status.candidate.step) if status.candidate and plan else 0
@@ -77,7 +77,7 @@ def _wanted(facts: Facts, name: str) -> Revision | None:
 
 
 def acknowledged(facts: Facts, scope: str) -> datetime | None:
-    """When the route took this scope's weights; the checkpoint in status remembers it if the route was lost."""
+    """When the route took this scope's weights; status remembers it if the route is lost."""
     checkpoint = checkpoint_of(facts.status)
     if checkpoint is not None and checkpoint.scope == scope:
         return checkpoint.since
@@ -87,7 +87,7 @@ def acknowledged(facts: Facts, scope: str) -> datetime | None:
 
 
 def checkpoint_of(status: ModelDeploymentStatus) -> Evidence | None:
-    """The evidence that status remembers; None when there is none, or it cannot be read (then it is counted anew)."""
+    """The evidence that status remembers; None when absent or unreadable (it is counted anew)."""
     if not status.evidence:
         return None
     try:
@@ -101,7 +101,7 @@ class View:
     """The facts, and what follows from them.
 
     Attributes:
-        plan: the pinned plan with the user's edits of holds and limits; None when nothing was ever rolled out here.
+        plan: the pinned plan with the user's edits of holds and limits; None before any rollout.
         scope: name of the present stretch of samples.
         ack: since when the route has had this scope's weights; None: not yet.
         wrong_since: since when the route has not been as decided; None when it is, or was never written.

@@ -98,7 +98,7 @@ def read_mark(text: str | None) -> StepMark | None:
 
 
 def hosts(body: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Gateway and full host of all that a VirtualService routes, in the terms in which two of them collide."""
+    """Gateway and full host of all that a VirtualService routes: what two of them may collide in."""
     spec, namespace = body.get("spec") or {}, (body.get("metadata") or {}).get("namespace", "")
     gateways = spec.get("gateways") or ["mesh"]
     return frozenset(

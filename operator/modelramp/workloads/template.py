@@ -1,7 +1,7 @@
 """A revision as a Deployment and a Service made from the pod template, and the apex Service.
 
-A revision's pod template is written once, at its creation. Replicas have their own field manager, so that an apply
-of the one never drops the other.
+A revision's pod template is written once, at its creation. Replicas have their own field manager, so that an
+apply of the one never drops the other.
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from support.world import World
+from modelramp.judgement.evidence import NoData
+from modelramp.kube.kinds import VIRTUAL_SERVICE
+from support.world import KEY, World
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_a_good_version_takes_the_configured_steps(world: World) -> None:
 
 
 def test_a_bad_version_goes_back_and_is_not_tried_again(world: World) -> None:
-    """30 % errors: spec.rollback is written, the route is all stable, the pods go after the drain, for good."""
+    """30 % errors: spec.rollback is written, all goes to stable, the pods go after the drain, for good."""
     world.deploy("2.0.0")
     world.meter.bad["2.0.0", "error-rate"] = 0.3
     world.run(60, until=lambda: "rollback" in world.body["spec"])
@@ -72,8 +74,6 @@ def test_a_new_version_clears_the_rejection(world: World) -> None:
 
 def test_no_data_neither_passes_nor_fails(world: World) -> None:
     """Metrics gone in mid-step: the candidate stays where it is, however long it takes."""
-    from modelramp.judgement.evidence import NoData
-
     world.deploy("1.1.0")
     world.run(70, until=lambda: world.route.get("1.1.0") == 20)
     world.meter.answer = NoData()
@@ -96,7 +96,7 @@ def test_revert_in_mid_rollout_ends_it_at_once(world: World) -> None:
 
 
 def test_retry_takes_the_rejection_back(world: World) -> None:
-    """`retry` is answered once, clears spec.rollback, and the rollout begins at its first step with new evidence."""
+    """`retry` is answered once, clears spec.rollback, and begins at the first step with new evidence."""
     world.deploy("2.0.0")
     world.meter.bad["2.0.0", "error-rate"] = 0.3
     world.run(60, until=lambda: "rollback" in world.body["spec"])
@@ -143,9 +143,6 @@ def test_a_restart_neither_shortens_nor_repeats_a_hold(world: World) -> None:
 
 def test_a_route_edited_by_hand_is_put_back(world: World) -> None:
     """Weights come from status, never from the route; the time it was wrong is added to the hold."""
-    from modelramp.kube.kinds import VIRTUAL_SERVICE
-    from support.world import KEY
-
     world.deploy("1.1.0")
     world.run(30)
 
