@@ -207,9 +207,12 @@ def test_x03_a_route_edited_by_hand_is_put_back(rollout: Driver) -> None:
     rollout.until(lambda: rollout.share("1.1.0") == 40, 30, "1.1.0 has 40 %")
     time.sleep(2)
     rollout.edit_route([0, 100])
-    rollout.until(lambda: rollout.writes[-1].weights == {"1.0.0": 60, "1.1.0": 40}, 5, "put back")
-    edited = next(w for w in rollout.writes if w.weights == {"1.0.0": 0, "1.1.0": 100})
-    assert rollout.writes[-1].at - edited.at < 0.5
+    wrong, right = {"1.0.0": 0, "1.1.0": 100}, {"1.0.0": 60, "1.1.0": 40}
+    rollout.until(lambda: any(w.weights == wrong for w in rollout.writes), 5, "the edit was seen")
+    edited = next(w for w in rollout.writes if w.weights == wrong)
+    rollout.until(lambda: rollout.weights == right, 5, "put back")
+    repaired = next(w for w in rollout.writes if w.at >= edited.at and w.weights == right)
+    assert repaired.at - edited.at < 0.5
     rollout.until(lambda: rollout.share("1.1.0") == 60, 30, "1.1.0 has 60 %")
     assert rollout.write("1.1.0", 60).at - rollout.write("1.1.0", 40).at >= 7.9
     assert "RouteRepaired" in rollout.reasons()

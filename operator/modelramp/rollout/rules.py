@@ -37,6 +37,9 @@ from modelramp.rollout.plan import Notice
 from modelramp.rollout.policy import MAX_WEIGHT, hold_at, last_index, replicas_for, restarts, weight_at
 from modelramp.rollout.view import View
 
+# Pods of the next step are started so long before the hold ends: what most models need to start.
+LEAD = timedelta(seconds=60)
+
 Rule = Callable[[View], Draft | None]
 
 
@@ -269,7 +272,13 @@ def hold(view: View) -> Draft | None:
     if view.now >= until:
         return None
     display = holding(weight_at(plan, candidate.step), candidate.step, last_index(plan), clock(until))
-    return unchanged(view, rule="hold", display=display).but(requeue_at=until)
+    draft = unchanged(view, rule="hold", display=display)
+    early = until - LEAD
+    if view.now < early:
+        return draft.but(requeue_at=early)
+    # What is proved already gets the pods of the next step now, so that the step does not wait for them.
+    capacity = None if view.unproved or view.blind else weight_at(plan, candidate.step + 1)
+    return draft.but(requeue_at=until, capacity=capacity)
 
 
 def not_proved(view: View) -> Draft | None:
