@@ -27,6 +27,7 @@ class ApiServer:
 
     Attributes:
         refusal: status and reason of every answer; None: it answers.
+        asked: set by every request.
     """
 
     def __init__(self, world: World) -> None:
@@ -35,6 +36,7 @@ class ApiServer:
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
         self.empty = False
+        self.asked = threading.Event()
 
     def __enter__(self) -> Self:
         self.start()
@@ -92,6 +94,7 @@ class ApiServer:
         return path
 
     def _answer(self, path: str) -> tuple[int, dict[str, Any]]:
+        self.asked.set()
         if self.refusal is not None:
             status, reason = self.refusal
             return status, {"kind": "Status", "reason": reason, "message": f"{reason}: no"}

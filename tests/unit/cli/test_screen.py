@@ -80,6 +80,15 @@ def test_a_hold_goes_on_between_two_looks(worlds: Worlds) -> None:
     assert "held 60 of 60 s" in console.file.getvalue()
 
 
+def test_time_with_a_wrong_route_is_not_held(worlds: Worlds) -> None:
+    """Seconds in which the route was not as decided are taken off the progress."""
+    body = deepcopy(worlds("holding").body)
+    body["status"]["candidate"]["lostSeconds"] = 12.0
+    step = picture(body, now=worlds("holding").now).step
+    assert step is not None
+    assert step.held == 8
+
+
 def test_revisions_have_weight_and_pods(worlds: Worlds) -> None:
     """Both revisions with what was decided for them and how many pods stand ready."""
     shown = text(look(worlds("holding")))

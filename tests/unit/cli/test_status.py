@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,11 +25,12 @@ from support.world import World
 from unit.cli.apiserver import ApiServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typer.testing import Result
 
 ROOT = Path(__file__).parents[3]
+PROGRAM = "from modelramp.cli.main import app; app()"
 
 
 @pytest.fixture
@@ -60,16 +62,20 @@ def run(kubeconfig: Path, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["status", *arguments], env=environment)
 
 
-def soon(world: World, *, seconds: float = 1.2, run: int = 0) -> threading.Thread:
-    """Lets the world's time pass while the command looks at it."""
+@contextmanager
+def meanwhile(server: ApiServer, happens: Callable[[], object]) -> Iterator[None]:
+    """Something happens shortly after the command has read the object for the first time."""
 
     def later() -> None:
-        time.sleep(seconds)
-        world.run(run)
+        server.asked.wait(60)
+        time.sleep(1)
+        happens()
 
+    server.asked.clear()
     thread = threading.Thread(target=later)
     thread.start()
-    return thread
+    yield
+    thread.join()
 
 
 def test_it_shows_the_object(kubeconfig: Path) -> None:
@@ -79,6 +85,18 @@ def test_it_shows_the_object(kubeconfig: Path) -> None:
     assert "1.0.0 serves all traffic" in done.output
     assert re.search(r"Promoted  1\.0\.0-\w{8} has 100 %", done.output)
     assert "\x1b" not in done.output
+
+
+def test_output_that_takes_ascii_only(world: World, kubeconfig: Path) -> None:
+    """In the C locale signs become question marks; words and figures stay."""
+    world.deploy("1.1.0")
+    world.run(5)
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")}
+    environment |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "status", "fraud"], env=environment, capture_output=True, check=True
+    )
+    assert b"Canary 1.0.0 ? 1.1.0" in done.stdout
 
 
 def test_a_name_that_is_nearly_right(kubeconfig: Path) -> None:
@@ -159,25 +177,27 @@ def test_json_has_stable_keys(world: World, kubeconfig: Path) -> None:
     assert found["revisions"][0]["seenShare"] is None
 
 
-def test_until_promoted_waits_for_the_wanted_version(world: World, kubeconfig: Path) -> None:
+def test_until_promoted_waits_for_the_wanted_version(
+    world: World, server: ApiServer, kubeconfig: Path
+) -> None:
     """That the version before was promoted is not taken for it; exit code 0 when it is there."""
     world.deploy("1.1.0")
-    thread = soon(world, run=200)
-    done = run(kubeconfig, "fraud", "--until", "promoted", "--timeout", "60")
-    thread.join()
+    with meanwhile(server, lambda: world.run(200)):
+        done = run(kubeconfig, "fraud", "--until", "promoted", "--timeout", "60")
     assert done.exit_code == 0, done.output
     assert "version 1.1.0 is wanted" in done.stdout
     assert "PROMOTED 1.0.0 → 1.1.0" in done.stdout
 
 
 @pytest.mark.parametrize(("until", "code"), [("rolled-back", 0), ("promoted", 1)])
-def test_until_is_answered_by_a_rollback(world: World, kubeconfig: Path, until: str, code: int) -> None:
+def test_until_is_answered_by_a_rollback(
+    world: World, server: ApiServer, kubeconfig: Path, until: str, code: int
+) -> None:
     """Exit code 0 for who waited for it, 1 for who did not."""
     world.meter.bad["2.0.0", "error-rate"] = 0.3
     world.deploy("2.0.0")
-    thread = soon(world, run=30)
-    done = run(kubeconfig, "fraud", "--until", until, "--timeout", "60")
-    thread.join()
+    with meanwhile(server, lambda: world.run(30)):
+        done = run(kubeconfig, "fraud", "--until", until, "--timeout", "60")
     assert done.exit_code == code, done.output
     assert "ROLLED BACK 2.0.0 → 1.0.0: ErrorRate" in done.stdout
     assert ("fraud is rolled-back, not promoted" in done.stderr) is (code == 1)
@@ -207,15 +227,12 @@ def test_it_survives_a_restart_of_the_api_server(server: ApiServer, kubeconfig: 
     """A watch says that it sees nothing new, goes on, and says when it does again."""
 
     def restart() -> None:
-        time.sleep(1)
         server.stop()
         time.sleep(1.5)
         server.start()
 
-    thread = threading.Thread(target=restart)
-    thread.start()
-    done = run(kubeconfig, "fraud", "--watch", "--timeout", "5")
-    thread.join()
+    with meanwhile(server, restart):
+        done = run(kubeconfig, "fraud", "--watch", "--timeout", "5")
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     away = next(number for number, line in enumerate(lines) if "has not answered since" in line)
@@ -224,8 +241,8 @@ def test_it_survives_a_restart_of_the_api_server(server: ApiServer, kubeconfig: 
 
 def test_a_deleted_object_ends_the_watch(server: ApiServer, kubeconfig: Path) -> None:
     """What is gone cannot be watched: exit code 1."""
-    threading.Timer(1, server.forget).start()
-    done = run(kubeconfig, "fraud", "--watch", "--timeout", "20")
+    with meanwhile(server, server.forget):
+        done = run(kubeconfig, "fraud", "--watch", "--timeout", "20")
     assert done.exit_code == 1
     assert "there is no ModelDeployment fraud" in done.stderr
 
@@ -256,7 +273,7 @@ def _on_a_terminal(kubeconfig: Path, extra: dict[str, str]) -> tuple[int, str]:
     program = [
         sys.executable,
         "-c",
-        "from modelramp.cli.main import app; app()",
+        PROGRAM,
         "status",
         "fraud",
         "--watch",
