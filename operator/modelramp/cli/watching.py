@@ -67,7 +67,7 @@ class Watch:
         try:
             while True:
                 shown = self._show()
-                if until is not None and shown.outcome is not None and shown.trouble is None:
+                if until is not None and shown.outcome is not None:
                     # What was written last (the events, the counts) is worth a last look.
                     await asyncio.sleep(2 * READ_SECONDS)
                     return _judged(self._show(), until)
