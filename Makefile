@@ -6,14 +6,14 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 
 SYNCED := .venv/.synced
 # Instances of the control plane live side by side; the demo's is called demo.
-INSTANCE ?= dev
+INSTANCE ?= $(or $(DEVCLUSTER_INSTANCE),dev)
 RUN := .venv/bin/
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := tests
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-full lint fmt crds cluster-up cluster-down needs-python needs-cluster
+.PHONY: help setup demo test test-full lint fmt crds cluster-up cluster-env cluster-down needs-python needs-cluster
 
 help: ## Say what can be done.
 	@echo "make TARGET, where TARGET is one of"
@@ -48,6 +48,9 @@ crds: $(SYNCED) ## Generate crds/*.yaml from the models in operator/modelramp/ap
 
 cluster-up: $(SYNCED) needs-cluster ## Start a real control plane on this machine (INSTANCE=dev), and say how to reach it.
 	@$(RUN)python -m devcluster up --instance $(INSTANCE)
+
+cluster-env: $(SYNCED) ## Print what a shell needs to work with it: eval "$$(make -s cluster-env)".
+	@$(RUN)python -m devcluster env --instance $(INSTANCE)
 
 cluster-down: $(SYNCED) needs-cluster ## Stop that control plane (INSTANCE=dev) and remove what it left.
 	@$(RUN)python -m devcluster down --instance $(INSTANCE)

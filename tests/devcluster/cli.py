@@ -1,13 +1,15 @@
-"""The command line: build, up, down, status, exec, kubeconfig, logs."""
+"""The command line: build, up, down, status, exec, kubeconfig, env, logs."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devcluster import builds, netns, processes
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _DEFAULTS = Options()
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def _layers(text: str) -> tuple[str, ...]:
@@ -41,7 +44,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         command.add_argument(
-            "--instance", default="dev", metavar="NAME", help="which instance (default: dev)"
+            "--instance",
+            default=os.environ.get("DEVCLUSTER_INSTANCE", "dev"),
+            metavar="NAME",
+            help="which instance (default: %(default)s)",
         )
         return command
 
@@ -85,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--user", default="admin", help="for any user (default: admin)")
     command.add_argument("--group", action="append", dest="groups", help="of the user; may be repeated")
     command.add_argument("--service-account", metavar="NAMESPACE/NAME", help="for a service account instead")
+    add("env", _env, 'Print what a shell needs to work with it: eval "$(… env)".')
     command = add("logs", _logs, "Show the log of a part, or list the parts.")
     command.add_argument("part", nargs="?")
     command.add_argument("-f", "--follow", action="store_true")
@@ -181,6 +188,22 @@ def _kubeconfig(arguments: argparse.Namespace) -> int:
         inside=arguments.inside,
     )
     print(path)
+    return 0
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    cluster = Cluster(arguments.instance)
+    variables = {
+        "KUBECONFIG": cluster.kubeconfig(),
+        "KUBECACHEDIR": cluster.instance.folder / "kubectl-cache",
+        "PROMETHEUS_URL": cluster.prometheus_url,
+        "GATEWAY_URL": cluster.gateway_url,
+        "DEVCLUSTER_INSTANCE": arguments.instance,
+        "PYTHONPATH": f"{_ROOT / 'tests'}:{_ROOT / 'examples'}",
+    }
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(str(value))}")
+    print(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
     return 0
 
 
