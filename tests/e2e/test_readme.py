@@ -9,6 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from e2e.operatorprocess import ROOT
 
 if TYPE_CHECKING:

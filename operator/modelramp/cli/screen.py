@@ -186,7 +186,8 @@ def _figures(shown: Picture, row: Row) -> list[str]:
         requests = f"{count.requests if count else 0:,}"
         errors = percent(count.errors / count.requests) if count and count.requests else NONE
         slow = percent(count.slow / count.requests) if count and count.requests else NONE
-    pods = NONE if row.ready is None else f"{row.ready}/{row.needed}"
+    # Pods of the next step are started before it begins: more than this step needs is nothing odd.
+    pods = NONE if row.ready is None else f"{row.ready}/{max(row.ready, row.needed or 0)}"
     return [f"{row.weight} %", share, requests, pods, errors, slow]
 
 

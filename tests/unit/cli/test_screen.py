@@ -90,10 +90,10 @@ def test_time_with_a_wrong_route_is_not_held(worlds: Worlds) -> None:
 
 
 def test_revisions_have_weight_and_pods(worlds: Worlds) -> None:
-    """Both revisions with what was decided for them and how many pods stand ready."""
+    """Both revisions with what was decided for them and pods that stand ready, one for the next step."""
     shown = text(look(worlds("holding")))
     assert re.search(r"1\.0\.0-\w{8}  stable +80 % +– +– +4/4", shown)
-    assert re.search(r"1\.1\.0-\w{8}  candidate +20 % +– +– +1/1", shown)
+    assert re.search(r"1\.1\.0-\w{8}  candidate +20 % +– +– +2/2", shown)
 
 
 def test_what_a_client_counted_is_shown(worlds: Worlds) -> None:
@@ -102,7 +102,7 @@ def test_what_a_client_counted_is_shown(worlds: Worlds) -> None:
     seen = counted(world, stable=(780, 0, 39), candidate=(200, 3, 0), unnamed=(20, 20, 0))
     shown = text(look(world, seen=seen))
     assert re.search(r"stable +80 % +78 % +780 +4/4 +0 % +5 %", shown)
-    assert re.search(r"candidate +20 % +20 % +200 +1/1 +1\.5 % +0 %", shown)
+    assert re.search(r"candidate +20 % +20 % +200 +2/2 +1\.5 % +0 %", shown)
     assert re.search(r"\(none named\) +– +– +2 % +20 +– +100 %", shown)
     assert "seen: 1,000 answers that the client counted since these weights" in shown
 
