@@ -139,7 +139,7 @@ class Step(Record):
     max_hold: Annotated[
         Duration | None,
         Field(
-            description="Without proof for so long, the rollout pauses for a person. Twice the hold unless set."
+            description="Without proof so long, the rollout pauses for a person. Unless set: twice the hold."
         ),
     ] = None
 
@@ -190,7 +190,7 @@ class Strategy(Record):
         OnRevert,
         Field(
             description=(
-                "A change back to a revision that completed here before: Direct switches once, as soon as its pods"
+                "A change back to a revision that completed here before: Direct switches once, when its pods"
                 " are ready; Canary takes the steps again."
             )
         ),

@@ -1,4 +1,4 @@
-"""ModelVersions: what the operator says of a record. It writes status once, and again only when the record is another.
+"""ModelVersions: what the operator says of a record, written once.
 
 The digest is what rejections, approvals and pods name a version by; here people can read it.
 """

@@ -221,8 +221,8 @@ def go_back(view: View, entry: RejectedRevision, target: RevisionStatus, *, rule
 def _can_take(view: View, entry: RejectedRevision, target: RevisionStatus) -> bool:
     """Whether the target may get all traffic now.
 
-    From a failing revision: with one ready pod, or when the failing one has none either. When a person goes back
-    from a healthy one: with all its pods, capacity before weight.
+    From a failing revision: with one ready pod, or when the failing one has none either. When a person
+    goes back from a healthy one: with all its pods, capacity before weight.
     """
     ready, spec = view.ready(target.revision), view.facts.spec
     if not view.ready(entry.revision):

@@ -94,7 +94,7 @@ def _paused(view: View, pause: PausedStatus) -> Display:
         missing = view.blind or f"no proof for {', '.join(verdict.metric for verdict in view.unproved)}"
         message = (
             f"{name} stays at {percent(view)} %: {missing} within maxHold; it goes on"
-            " by itself once there is. More traffic helps; or ask for resume, skip-step with override, or abort"
+            " by itself once there is. More traffic helps; or ask for resume, skip-step (override), or abort"
         )
         return Display(phase=Phase.PAUSED, reason="NotProved", message=message, text="Paused: NotProved")
     where = f"{name} stays at {percent(view)} %"
