@@ -74,7 +74,7 @@ def _pending(draft: Draft) -> bool:
 
 
 def _refusal(view: View, request: Request) -> str:  # noqa: PLR0911 - one sentence for each thing to say
-    action, candidate, stable = request.action, view.status.candidate, view.status.stable
+    action, candidate = request.action, view.status.candidate
     if action not in KNOWN_ACTIONS:
         return f"unknown action {action!r}; known are {', '.join(KNOWN_ACTIONS)}"
     if action == "retry":
