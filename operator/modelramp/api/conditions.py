@@ -27,6 +27,7 @@ class ConditionType(StrEnum):
     AVAILABLE = "Available"
     PROMOTED = "Promoted"
     ROLLED_BACK = "RolledBack"
+    PAUSED = "Paused"
     ANALYSIS_PASSED = "AnalysisPassed"
     TRAFFIC_CONFIGURED = "TrafficConfigured"
     VERSION_RESOLVED = "VersionResolved"

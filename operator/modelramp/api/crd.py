@@ -60,6 +60,7 @@ class Kind:
     root_rules: list[dict[str, Any]] = field(default_factory=list)
     spec_rules: list[dict[str, Any]] = field(default_factory=list)
     columns: tuple[Column, ...]
+    scale: dict[str, str] | None = None
 
     @property
     def plural(self) -> str:
@@ -94,6 +95,12 @@ KINDS = (
         spec=ModelDeploymentSpec,
         status=ModelDeploymentStatus,
         root_rules=[NAME_RULE],
+        # `kubectl scale` and an HPA set spec.replicas; the selector names the pods that serve.
+        scale={
+            "specReplicasPath": ".spec.replicas",
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        },
         columns=(
             Column(name="Model", path=".spec.model"),
             Column(name="Version", path=".spec.version"),
@@ -205,7 +212,7 @@ def definition(kind: Kind) -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "additionalPrinterColumns": [column.wire() for column in kind.columns],
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}} | ({"scale": kind.scale} if kind.scale else {}),
                     "schema": {"openAPIV3Schema": root},
                 }
             ],

@@ -119,20 +119,48 @@ Weight = Annotated[
 ]
 
 
+STEP_RULE = rule(
+    "!has(self.maxHold) || duration(self.maxHold) >= duration(self.hold)",
+    "maxHold must be at least as long as hold",
+    field=".maxHold",
+)
+
+
 class Step(Record):
     """One step of a canary."""
+
+    model_config = ConfigDict(json_schema_extra=rules(STEP_RULE))
 
     weight: Annotated[
         Weight,
         Field(description="Percent of the traffic for the new version, 1 to 99; 100 is implied at the end."),
     ]
     hold: Annotated[Duration, Field(description="The least time at this weight, such as 24h.")]
+    max_hold: Annotated[
+        Duration | None,
+        Field(
+            description="Without proof so long, the rollout pauses for a person. Unless set: twice the hold."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Step:
+        if self.max_hold is not None and self.max_hold < self.hold:
+            raise ValueError("maxHold must be at least as long as hold")
+        return self
 
 
 def _rising(steps: list[Step]) -> None:
     for number, (before, after) in enumerate(pairwise(steps), start=2):
         if after.weight <= before.weight:
             raise ValueError(f"weights must rise: {after.weight} follows {before.weight} in step {number}")
+
+
+class OnRevert(StrEnum):
+    """How to go back to a revision that completed here before."""
+
+    DIRECT = "Direct"
+    CANARY = "Canary"
 
 
 class Strategy(Record):
@@ -157,6 +185,16 @@ class Strategy(Record):
             },
         ),
     ]
+
+    on_revert: Annotated[
+        OnRevert,
+        Field(
+            description=(
+                "A change back to a revision that completed here before: Direct switches once, when its pods"
+                " are ready; Canary takes the steps again."
+            )
+        ),
+    ] = OnRevert.DIRECT
 
     @model_validator(mode="after")
     def _check(self) -> Strategy:
@@ -247,6 +285,7 @@ class RollbackReason(StrEnum):
     WORKLOAD_FAILED = "WorkloadFailed"
     PROGRESS_DEADLINE = "ProgressDeadline"
     ABORTED = "Aborted"
+    REQUESTED = "Requested"
 
 
 RevisionName = Annotated[str, Field(min_length=1, max_length=63)]
@@ -299,6 +338,9 @@ class ModelDeploymentSpec(Record):
     drain: Annotated[
         Duration, Field(description="Time between a revision's last traffic and the end of its pods.")
     ] = Field(default="30s", validate_default=True)
+    paused: Annotated[
+        bool, Field(description="Freezes the steps. A failing check still takes the candidate back.")
+    ] = False
     rollback: Annotated[
         Rollback | None, Field(description="Written by the operator only: the revision that was taken back.")
     ] = None
@@ -312,6 +354,7 @@ __all__ = [
     "Metric",
     "MetricName",
     "ModelDeploymentSpec",
+    "OnRevert",
     "PodTemplate",
     "Profile",
     "RevisionName",

@@ -25,6 +25,7 @@ class Phase(StrEnum):
     DEPLOYING = "Deploying"
     PROGRESSING = "Progressing"
     PROMOTING = "Promoting"
+    PAUSED = "Paused"
     BAKING = "Baking"
     HEALTHY = "Healthy"
     ROLLING_BACK = "RollingBack"
@@ -63,6 +64,26 @@ class CandidateStatus(StableStatus):
     lost_seconds: Annotated[
         float, Field(ge=0, description="Seconds of this step in which the route was not as decided.")
     ] = 0.0
+    direct: Annotated[
+        bool | None, Field(description="Going back to a revision that completed here: one switch, no steps.")
+    ] = None
+    resumed_at: Annotated[Time | None, Field(description="When a person last resumed this step.")] = None
+
+
+class PauseCause(StrEnum):
+    """Why a rollout is paused."""
+
+    REQUEST = "Request"
+    NOT_PROVED = "NotProved"
+
+
+class PausedStatus(Record):
+    """A rollout that waits for a person."""
+
+    by: Annotated[str, Field(max_length=253, description="Who asked for it.")] = ""
+    reason: Annotated[Text, Field(description="Why.")]
+    since: Annotated[Time, Field(description="Since when.")]
+    cause: Annotated[PauseCause, Field(description="Request, or NotProved at maxHold.")]
 
 
 class PreviousStatus(RevisionStatus):
@@ -183,6 +204,11 @@ class ModelDeploymentStatus(Record):
         None
     )
     promoted_at: Annotated[Time | None, Field(description="When stable reached 100 %.")] = None
+    paused: Annotated[PausedStatus | None, Field(description="Why nothing moves on.")] = None
+    selector: Annotated[
+        str | None, Field(max_length=512, description="Label selector of the pods that serve; for the HPA.")
+    ] = None
+    replicas: Annotated[int | None, Field(ge=0, description="Pods of all revisions that serve.")] = None
     analysis: Annotated[list[AnalysisStatus] | None, Field(max_length=20, description="The verdicts.")] = None
     evidence: Annotated[
         dict[str, Any] | None,
@@ -206,6 +232,8 @@ __all__ = [
     "CandidateStatus",
     "HistoryEntry",
     "ModelDeploymentStatus",
+    "PauseCause",
+    "PausedStatus",
     "Phase",
     "PlanStatus",
     "PreviousStatus",

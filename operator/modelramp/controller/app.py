@@ -17,6 +17,7 @@ from modelramp.controller.health import Server
 from modelramp.controller.reconciler import Reconciler
 from modelramp.controller.store import Store
 from modelramp.controller.telemetry import MeteredSource, Telemetry, set_up_logging
+from modelramp.controller.versions import VersionRecorder
 from modelramp.controller.workers import Workers
 from modelramp.kube import login, watch
 from modelramp.kube.client import Client
@@ -49,7 +50,7 @@ async def run(settings: Settings) -> None:
     set_up_logging(settings.log_level, settings.log_format)
     credentials = await login.load(kubeconfig=settings.kubeconfig, context=settings.context)
     telemetry = Telemetry()
-    store, queue = Store(WATCHED), DueQueue()
+    store, queue, versions = Store(WATCHED), DueQueue(), DueQueue()
     telemetry.observe(store=store, depth=queue.depth)
     async with AsyncExitStack() as stack:
         client = Client(credentials, record=telemetry.requested)
@@ -69,6 +70,7 @@ async def run(settings: Settings) -> None:
             kinds=WATCHED,
             namespaces=settings.namespaces,
             wake=queue.wake,
+            wake_version=versions.wake,
             resync=settings.resync_interval,
         )
         reconciler = Reconciler(
@@ -82,11 +84,15 @@ async def run(settings: Settings) -> None:
         workers = Workers(
             queue=queue, handle=reconciler.handle, now=_now, meter=telemetry, count=settings.workers
         )
+        recorder = VersionRecorder(store=store, cluster=client, clock=_now)
+        clerks = Workers(queue=versions, handle=recorder.handle, now=_now, meter=telemetry, count=1)
 
         async def work() -> None:
             await store.wait_ready()
             _log.info("ready", deployments=len(store.keys()))
-            await workers.run()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(workers.run())
+                group.create_task(clerks.run())
 
         await _until_one_ends(
             settings,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from modelramp.kube.errors import Missing, Unavailable
+from modelramp.kube.kinds import MODEL_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,6 +42,7 @@ class Feed:
         kinds: what is watched.
         namespaces: the namespaces that are served; none means all.
         wake: called with each ModelDeployment that has to look again.
+        wake_version: called with each ModelVersion that was seen.
         resync: seconds between two looks for missed deletions.
     """
 
@@ -52,6 +54,7 @@ class Feed:
         kinds: Iterable[Kind],
         namespaces: Sequence[str],
         wake: Callable[[Key], None],
+        wake_version: Callable[[Key], None] = lambda _key: None,
         resync: float,
     ) -> None:
         self._store = store
@@ -59,6 +62,7 @@ class Feed:
         self._kinds = tuple(kinds)
         self._namespaces = tuple(namespaces) or (None,)
         self._wake = wake
+        self._wake_version = wake_version
         self._resync = resync
 
     def on_event(self, kind: Kind, event: str | None, body: dict[str, Any]) -> None:
@@ -73,8 +77,13 @@ class Feed:
                 version=int(metadata["resourceVersion"]),
             )
         else:
-            concerned = self._store.put(kind, body)
+            concerned = self._put(kind, body)
         self._wake_all(concerned)
+
+    def _put(self, kind: Kind, body: dict[str, Any]) -> set[Key]:
+        if kind == MODEL_VERSION:
+            self._wake_version((body["metadata"]["namespace"], body["metadata"]["name"]))
+        return self._store.put(kind, body)
 
     async def run(self) -> None:
         """Lists every kind until the store is ready, then looks for ghosts from time to time.
@@ -100,7 +109,7 @@ class Feed:
             try:
                 for namespace in self._namespaces:
                     for body in await self._cluster.list(kind, namespace=namespace):
-                        self._wake_all(self._store.put(kind, body))
+                        self._wake_all(self._put(kind, body))
             except Missing:
                 _log.warning(
                     "kind is not installed: counted as empty until it is",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 REQUEST = "modelramp.dev/request"
 REQUEST_REASON = "modelramp.dev/request-reason"
+REQUEST_TO = "modelramp.dev/request-to"
+REQUEST_OVERRIDE = "modelramp.dev/request-override"
 REQUESTED_BY = "modelramp.dev/requested-by"
 
 
@@ -212,6 +214,8 @@ def _request(metadata: Mapping[str, Any], status: ModelDeploymentStatus) -> Requ
         id=identifier[:253],
         by=annotations.get(REQUESTED_BY, ""),
         reason=annotations.get(REQUEST_REASON, "")[:512],
+        to=annotations.get(REQUEST_TO, "")[:253],
+        override=annotations.get(REQUEST_OVERRIDE) == "true",
     )
 
 

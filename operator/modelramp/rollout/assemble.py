@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from modelramp.api import labels
 from modelramp.api.status import (
     FORMAT,
     AnalysisStatus,
@@ -116,6 +117,9 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
         candidate=candidate,
         previous=draft.previous,
         promoted_at=draft.promoted_at,
+        paused=draft.paused if draft.candidate else None,
+        selector=_selector(view, stable, candidate),
+        replicas=sum(_desired(view, entry) for entry in (stable, candidate)),
         summary=summary(draft),
         rejected_revisions=_newest(list(draft.rejected.values())),
         last_request=draft.request,
@@ -143,6 +147,20 @@ def _verdicts(view: View, draft: Draft, *, same_scope: bool) -> tuple[Verdict, .
         return view.verdicts
     checks = judgement_plan(draft.plan, baking=draft.candidate is None, facts=view.facts)
     return judge(None, checks, now=view.now)
+
+
+def _selector(view: View, stable: StableStatus | None, candidate: StableStatus | None) -> str | None:
+    """The pods that serve, as a label selector: what an autoscaler measures."""
+    serving = [entry for entry in (stable, candidate) if entry is not None and (entry.weight or not stable)]
+    if not serving:
+        return None
+    names = ",".join(entry.revision for entry in serving)
+    return f"{labels.DEPLOYMENT}={view.facts.name},{labels.REVISION} in ({names})"
+
+
+def _desired(view: View, entry: StableStatus | None) -> int:
+    workload = view.workload(entry.revision) if entry is not None else None
+    return (workload.desired or 0) if workload else 0
 
 
 def _newest(entries: list[RejectedRevision]) -> list[RejectedRevision]:
@@ -232,6 +250,8 @@ def _workloads(
         )
     if status.stable is not None:
         needed[status.stable.revision] = (status.stable, spec.replicas)
+    if draft.warm is not None:
+        needed.setdefault(draft.warm.revision, (draft.warm, spec.replicas))
     if status.candidate is not None:
         needed[status.candidate.revision] = (status.candidate, _candidate_replicas(view, draft, status))
     grow: list[Effect] = []
@@ -255,7 +275,7 @@ def _candidate_replicas(view: View, draft: Draft, status: ModelDeploymentStatus)
     assert spec is not None  # noqa: S101
     assert plan is not None  # noqa: S101
     assert candidate is not None  # noqa: S101
-    if status.stable is None:
+    if status.stable is None or candidate.direct:
         return spec.replicas
     weight = max(weight_at(plan, max(1, candidate.step)), draft.capacity or 0)
     state = view.workload(candidate.revision)

@@ -9,7 +9,6 @@ from modelramp.api.status import (
     FORMAT,
     RequestResult,
     RequestStatus,
-    RevisionStatus,
     StableStatus,
 )
 from modelramp.rollout.assemble import assemble
@@ -19,9 +18,9 @@ from modelramp.rollout.rules import RULES
 from modelramp.rollout.view import View, look
 
 if TYPE_CHECKING:
-    from modelramp.rollout.facts import Facts
+    from modelramp.rollout.facts import Facts, Request
 
-KNOWN_ACTIONS = ("abort", "retry")
+KNOWN_ACTIONS = ("abort", "pause", "promote", "resume", "retry", "rollback", "skip-step")
 
 
 def decide(facts: Facts) -> Plan:
@@ -57,26 +56,43 @@ def _answered(view: View, draft: Draft) -> Draft:
     request = view.facts.request
     if request is None or (draft.request is not None and draft.request.id == request.id):
         return draft
+    if _pending(draft):
+        return draft
     refused = RequestStatus(
         id=request.id,
         action=request.action,
         result=RequestResult.REFUSED,
-        message=_refusal(view, request.action),
+        message=_refusal(view, request),
     )
     notice = Notice(reason="RequestRefused", message=f"{request.action}: {refused.message}", warning=True)
     return draft.but(request=refused, notices=(*draft.notices, notice))
 
 
-def _refusal(view: View, action: str) -> str:
+def _pending(draft: Draft) -> bool:
+    """Whether the request is being carried out but waits for pods: it is answered when it is done."""
+    return draft.rule == "promote_or_skip_requested"
+
+
+def _refusal(view: View, request: Request) -> str:  # noqa: PLR0911 - one sentence for each thing to say
+    action, candidate = request.action, view.status.candidate
     if action not in KNOWN_ACTIONS:
         return f"unknown action {action!r}; known are {', '.join(KNOWN_ACTIONS)}"
-    stable = view.status.stable
-    if action == "abort":
+    if action == "retry":
+        wanted = view.wanted.name if view.wanted else "the wanted revision"
+        return f"{candidate.revision} is on its way already" if candidate else f"{wanted} is not rejected"
+    if action == "rollback":
+        if not request.reason:
+            return "rollback needs a reason: set the annotation modelramp.dev/request-reason with it"
+        named = f" that is {request.to}" if request.to else ""
         return (
-            "nothing is on its way"
-            if stable
-            else "this is the first revision: there is nothing to go back to"
+            f"there is no revision{named} that completed here, is not rejected and still has its Deployment"
         )
-    wanted = view.wanted.name if view.wanted else "the wanted revision"
-    going: RevisionStatus | None = view.status.candidate
-    return f"{going.revision} is on its way already" if going else f"{wanted} is not rejected"
+    if candidate is None:
+        return "nothing is on its way"
+    if action == "abort":
+        return "this is the first revision: there is nothing to go back to"
+    if action in ("pause", "resume"):
+        return f"{action} is not possible now; spec.paused is the spec's to change"
+    if view.status.paused is not None or (view.facts.spec and view.facts.spec.paused):
+        return "it is paused: ask for resume first"
+    return 'this step is not proved; wait, or set modelramp.dev/request-override to "true" as well'

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelramp.api.status import (
     CandidateStatus,
     HistoryEntry,
+    PausedStatus,
     Phase,
     PlanStatus,
     PreviousStatus,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from modelramp.rollout.view import View
 
 HISTORY = 10
+COMPLETED = 5
 REJECTIONS = 50
 
 
@@ -58,6 +60,7 @@ class Draft:
     Attributes:
         back: going back: the route is written before status.
         rollback: what `spec.rollback` must say; None: nothing about the wanted revision.
+        warm: a revision whose pods must be there although it has no part yet: the target of a rollback.
         capacity: percent whose pods the candidate must have now; its step's own when None.
         requeue_at: when to look again.
     """
@@ -72,6 +75,8 @@ class Draft:
     rejected: Mapping[str, RejectedRevision]
     history: tuple[HistoryEntry, ...]
     request: RequestStatus | None
+    paused: PausedStatus | None
+    warm: RevisionStatus | None = None
     rollback: Rollback | None = None
     back: bool = False
     capacity: int | None = None
@@ -109,6 +114,7 @@ def unchanged(view: View, *, rule: str, display: Display) -> Draft:
         rejected=view.rejected,
         history=tuple(status.history),
         request=status.last_request,
+        paused=status.paused if candidate is not None else None,
         notices=notices,
     )
 
@@ -127,7 +133,13 @@ def ended(
         ended=view.now,
         reason=reason,
     )
-    return (added, *view.status.history)[:HISTORY]
+    kept, completions = [], 0
+    for number, item in enumerate((added, *view.status.history)):
+        completions += item.outcome is RolloutOutcome.PROMOTED
+        # The last that completed are what can be gone back to.
+        if number < HISTORY or (item.outcome is RolloutOutcome.PROMOTED and completions <= COMPLETED):
+            kept.append(item)
+    return tuple(kept)
 
 
 def identity(revision: Revision) -> dict[str, str]:

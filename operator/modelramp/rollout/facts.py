@@ -92,12 +92,20 @@ class ApexState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A person's request by annotation, not yet answered."""
+    """A person's request by annotation, not yet answered.
+
+    Attributes:
+        by: who asked, as stamped at admission.
+        to: for `rollback`: the version or revision to go back to; empty: the last that completed.
+        override: for `promote` and `skip-step`: without proof.
+    """
 
     action: str
     id: str
     by: str = ""
     reason: str = ""
+    to: str = ""
+    override: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

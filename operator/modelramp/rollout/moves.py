@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelramp.api.modeldeployment import Rollback, RollbackReason
+from modelramp.api.modeldeployment import OnRevert, Rollback, RollbackReason
 from modelramp.api.status import (
     CandidateStatus,
     Phase,
@@ -31,8 +31,15 @@ def clock(moment: datetime | None) -> str:
     return f"{moment:%H:%M:%S} UTC"
 
 
-def begin(view: View, revision: Revision, *, rule: str) -> Draft:
-    """A rollout from its first step; a candidate before this one goes to 0."""
+def begin(view: View, revision: Revision, *, rule: str, direct: bool = False) -> Draft:
+    """A rollout from its first step; a candidate before this one goes to 0.
+
+    Args:
+        view: where we are.
+        revision: what is rolled out.
+        rule: who decided.
+        direct: it completed here before: one switch instead of steps (`strategy.onRevert`).
+    """
     spec, status = view.facts.spec, view.status
     assert spec is not None  # noqa: S101 - a wanted revision comes from a readable spec
     stable = status.stable
@@ -44,6 +51,7 @@ def begin(view: View, revision: Revision, *, rule: str) -> Draft:
             history = ended(view, status.candidate, RolloutOutcome.SUPERSEDED)
         why = "its steps were changed" if again else f"{revision.name} is wanted now"
         notices.append(Notice(reason="Superseded", message=f"{status.candidate.revision} goes to 0 %: {why}"))
+    direct = direct and plan.strategy.on_revert is OnRevert.DIRECT
     weights = " → ".join(f"{step.weight} %" for step in plan.strategy.steps)
     text = (
         f"{stable.revision} → {revision.name}: {weights} → 100 %"
@@ -60,7 +68,10 @@ def begin(view: View, revision: Revision, *, rule: str) -> Draft:
     )
     return draft.but(
         plan=plan,
-        candidate=CandidateStatus(**identity(revision), step=0, step_started_at=view.now),
+        candidate=CandidateStatus(
+            **identity(revision), step=0, step_started_at=view.now, direct=True if direct else None
+        ),
+        paused=None,
         previous=None,
         history=history,
         notices=tuple(notices),
@@ -79,8 +90,10 @@ def step(view: View, index: int, *, rule: str) -> Draft:
         reason="StepEntered",
         message=f"{candidate.revision} gets {weight} % (step {index} of {total}), until {clock(until)}",
     )
-    moved = candidate.model_copy(update={"step": index, "step_started_at": view.now, "lost_seconds": 0.0})
-    return draft.but(candidate=moved, notices=(*draft.notices, notice), requeue_at=until)
+    moved = candidate.model_copy(
+        update={"step": index, "step_started_at": view.now, "lost_seconds": 0.0, "resumed_at": None}
+    )
+    return draft.but(candidate=moved, paused=None, notices=(*draft.notices, notice), requeue_at=until)
 
 
 def holding(weight: int, index: int, total: int, until: str) -> Display:
@@ -172,8 +185,7 @@ def go_back(view: View, entry: RejectedRevision, target: RevisionStatus, *, rule
     notices = []
     if new:
         notices.append(Notice(reason="VerdictFailed", message=entry.message, warning=True))
-    # Stable without a ready pod takes traffic only from a candidate that has none either.
-    if view.ready(target.revision) or not view.ready(entry.revision):
+    if _can_take(view, entry, target):
         notices.append(
             Notice(
                 reason="RolledBack",
@@ -196,7 +208,7 @@ def go_back(view: View, entry: RejectedRevision, target: RevisionStatus, *, rule
             view,
             rule=rule,
             display=Display(phase=Phase.ROLLING_BACK, reason=entry.reason.value, message=message),
-        )
+        ).but(warm=target)
     return draft.but(
         rejected={**view.rejected, entry.revision: entry},
         rollback=pin_to(entry, target),
@@ -204,6 +216,32 @@ def go_back(view: View, entry: RejectedRevision, target: RevisionStatus, *, rule
         notices=tuple(notices),
         requeue_at=view.now + view.facts.spec.drain if view.facts.spec else None,
     )
+
+
+def _can_take(view: View, entry: RejectedRevision, target: RevisionStatus) -> bool:
+    """Whether the target may get all traffic now.
+
+    From a failing revision: with one ready pod, or when the failing one has none either. When a person
+    goes back from a healthy one: with all its pods, capacity before weight.
+    """
+    ready, spec = view.ready(target.revision), view.facts.spec
+    if not view.ready(entry.revision):
+        return True
+    kept_warm = view.status.candidate is not None or view.status.previous is not None
+    if entry.reason is RollbackReason.REQUESTED and spec is not None and not kept_warm:
+        return ready >= spec.replicas
+    return ready > 0
+
+
+def with_bake_end(view: View, draft: Draft) -> Draft:
+    """The draft, with the previous revision let go if its time is over."""
+    previous, stable = view.status.previous, view.status.stable
+    if not view.baking or previous is None or stable is None:
+        return draft
+    if view.now < previous.keep_until:
+        return draft.but(requeue_at=previous.keep_until)
+    notice = Notice(reason="BakeEnded", message=f"{stable.revision} is proved; {previous.revision} is let go")
+    return draft.but(previous=None, notices=(*draft.notices, notice))
 
 
 def pin_to(entry: RejectedRevision, target: RevisionStatus) -> Rollback:

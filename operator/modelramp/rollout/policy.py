@@ -114,6 +114,14 @@ def hold_at(plan: PlanStatus, index: int) -> timedelta:
     return steps[index - 1].hold if 1 <= index <= len(steps) else timedelta()
 
 
+def max_hold_at(plan: PlanStatus, index: int) -> timedelta:
+    """The longest time at a step without proof: twice the hold unless the step says otherwise."""
+    steps = plan.strategy.steps
+    if not 1 <= index <= len(steps):
+        return timedelta()
+    return steps[index - 1].max_hold or 2 * steps[index - 1].hold
+
+
 def replicas_for(replicas: int, weight: int) -> int:
     """Pods that a weight needs (Surge): max(1, ⌈replicas·weight⌉)."""
     return max(1, math.ceil(replicas * weight / MAX_WEIGHT))

@@ -42,6 +42,11 @@ def conditions(view: View, draft: Draft, verdicts: tuple[Verdict, ...]) -> list[
             if display.phase is Phase.ROLLED_BACK
             else (_FALSE, "NotRolledBack", "the wanted revision is not rejected")
         ),
+        ConditionType.PAUSED: (
+            (_TRUE, *told)
+            if display.phase is Phase.PAUSED
+            else (_FALSE, "NotPaused", "nothing waits for a person")
+        ),
         ConditionType.ANALYSIS_PASSED: _analysis(verdicts),
         ConditionType.TRAFFIC_CONFIGURED: _traffic(view, draft),
         ConditionType.VERSION_RESOLVED: _resolved(view),

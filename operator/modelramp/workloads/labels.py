@@ -1,20 +1,13 @@
-"""Labels and annotations by which the operator knows its children again."""
+"""Who owns what: the owner reference and the labels of every child."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from modelramp.api.labels import APEX, DEPLOYMENT, DIGEST, MANAGED_BY, PORT, REVISION, STABLE, VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-DEPLOYMENT = "modelramp.dev/deployment"
-REVISION = "modelramp.dev/revision"
-VERSION = "modelramp.dev/version"
-APEX = "modelramp.dev/apex"
-DIGEST = "modelramp.dev/digest"
-PORT = "modelramp.dev/port"
-STABLE = "modelramp.dev/stable-revision"
-MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 def owner(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,3 +32,18 @@ def owned_by(body: Mapping[str, Any], uid: str) -> bool:
 def common(deployment: str) -> dict[str, str]:
     """Labels of every child."""
     return {DEPLOYMENT: deployment, MANAGED_BY: "modelramp"}
+
+
+__all__ = [
+    "APEX",
+    "DEPLOYMENT",
+    "DIGEST",
+    "MANAGED_BY",
+    "PORT",
+    "REVISION",
+    "STABLE",
+    "VERSION",
+    "common",
+    "owned_by",
+    "owner",
+]

@@ -77,9 +77,11 @@ def test_no_data_neither_passes_nor_fails(world: World) -> None:
     world.deploy("1.1.0")
     world.run(70, until=lambda: world.route.get("1.1.0") == 20)
     world.meter.answer = NoData()
-    world.run(600)
-    assert world.route == {"1.0.0": 80, "1.1.0": 20}
+    world.run(100)
     assert world.condition("Ready")["reason"] == "Blind"
+    world.run(500)
+    assert world.route == {"1.0.0": 80, "1.1.0": 20}
+    assert world.status["paused"]["cause"] == "NotProved"
     world.meter.answer = None
     world.run(60, until=lambda: world.route.get("1.1.0") == 50)
 
