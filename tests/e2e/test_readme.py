@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -81,7 +82,8 @@ def test_the_walk_through_is_true(installed: Cluster, process: OperatorProcess) 
         # The shell ends; what it started in the background goes on, and would keep the pipes open.
         shell.wait(timeout=380)
     finally:
-        os.killpg(shell.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGTERM)
         output, errors = shell.communicate(timeout=20)
         installed.kubectl("delete", "mdep,mv", "--all", "-n", "default")
         (ROOT / "operator.log").unlink(missing_ok=True)
