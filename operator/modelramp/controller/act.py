@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from modelramp.controller.events import event_body
-from modelramp.controller.observe import read_status
+from modelramp.controller.stored import read_status, status_to_write
 from modelramp.kube.errors import FieldConflict, Missing, Refused
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
 from modelramp.rollout.facts import ROLLBACK, ROUTE
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 MANAGER = "modelramp"
 ROLLBACK_MANAGER = "modelramp-rollback"
 SCALE_MANAGER = "modelramp-scale"
+ROUTER_MISSING = "RouterMissing"
 
 
 class Sink(Protocol):
@@ -119,8 +120,7 @@ class Pass:
             reason = {ROLLBACK: "SpecWriteRefused", ROUTE: "RouteRefused"}.get(what, "WorkloadRefused")
             self.refused.append(Denied(what=what, reason=reason, message=refusal.message))
         except Missing as missing:
-            reason = "RouterMissing" if what == ROUTE else "Missing"
-            self.refused.append(Denied(what=what, reason=reason, message=str(missing)))
+            self.refused.append(_missing(what, missing))
         else:
             self.succeeded.add(what)
 
@@ -162,7 +162,7 @@ class Pass:
         status = stamped(effect.status, self._generation)
         if status == read_status(self._body) and self._body.get("status"):
             return
-        body = self._fenced(status=status.wire())
+        body = self._fenced(status=status_to_write(self._body, status))
         self._took(await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=MANAGER, subresource="status"))
 
     # -- traffic -------------------------------------------------------------------------------------------
@@ -227,6 +227,16 @@ class Pass:
         live = self._deployment(name)
         if live is not None:
             await self._cluster.delete(DEPLOYMENT, self._namespace, name, uid=live["metadata"]["uid"])
+
+
+def _missing(what: str, missing: Missing) -> Denied:
+    if what != ROUTE:
+        return Denied(what=what, reason="Missing", message=missing.message)
+    message = (
+        f"there is no {VIRTUAL_SERVICE.kind} of {VIRTUAL_SERVICE.api_version} on this cluster: install Istio;"
+        " the rollout goes on by itself once it is there"
+    )
+    return Denied(what=what, reason=ROUTER_MISSING, message=message)
 
 
 def covers(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from modelramp.api.base import parse_time
 from modelramp.api.modeldeployment import ModelDeploymentSpec, Rollback
 from modelramp.api.modelversion import ArtifactRole, ModelVersionSpec
-from modelramp.api.status import ModelDeploymentStatus
 from modelramp.controller.pods import workload_state
+from modelramp.controller.stored import read_status
 from modelramp.registry.digest import record_digest
 from modelramp.rollout.facts import ApexState, Facts, Refusal, Request, RouteState, Unresolved, WorkloadState
 from modelramp.rollout.revision import Revision, make_revision
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from modelramp.api.status import ModelDeploymentStatus
     from modelramp.controller.snapshot import Body, Snapshot
     from modelramp.judgement.evidence import Evidence
 
@@ -75,14 +76,6 @@ def observe(
         status_written=_status_written(metadata),
         refusals=refusals or {},
     )
-
-
-def read_status(body: Body) -> ModelDeploymentStatus:
-    """Status as last written; an unreadable one counts as lost, and the apex Service remembers stable."""
-    try:
-        return ModelDeploymentStatus.model_validate(body.get("status") or {})
-    except ValidationError:
-        return ModelDeploymentStatus()
 
 
 def _spec(body: Body) -> tuple[ModelDeploymentSpec | None, Unresolved | None]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from modelramp.controller.act import Pass
+from modelramp.controller.act import ROUTER_MISSING, Pass
 from modelramp.controller.book import Subject
-from modelramp.controller.observe import observe, read_status
+from modelramp.controller.observe import observe
 from modelramp.controller.snapshot import Snapshot
+from modelramp.controller.stored import read_status
 from modelramp.judgement.verdict import Arm
 from modelramp.kube.kinds import (
     DEPLOYMENT,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=5)
+# What is being installed is asked for more often than a policy that says no.
+LONGEST_WAIT_FOR_ROUTER = timedelta(seconds=10)
 
 
 class EvidenceSource(Protocol):
@@ -129,7 +132,8 @@ class Reconciler:
             known.pop(what, None)
         for refused in writes.refused:
             _, last = known.get(refused.what, (None, FIRST_WAIT / 2))
-            wait = min(last * 2, LONGEST_WAIT)
+            longest = LONGEST_WAIT_FOR_ROUTER if refused.reason == ROUTER_MISSING else LONGEST_WAIT
+            wait = min(last * 2, longest)
             refusal = Refusal(reason=refused.reason, message=refused.message, again=now + wait)
             known[refused.what] = (refusal, wait)
         if not known:

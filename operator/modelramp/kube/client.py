@@ -133,7 +133,7 @@ class Client:
 
     async def _pages(self, kind: Kind, namespace: str | None, *, accept: str) -> Sequence[dict[str, Any]]:
         query = {"limit": str(PAGE), **({"labelSelector": kind.selector} if kind.selector else {})}
-        items = []
+        items: list[dict[str, Any]] = []
         token = ""
         while True:
             page = await self._request(
@@ -144,7 +144,8 @@ class Client:
                 query={**query, **({"continue": token} if token else {})},
                 accept=accept,
             )
-            items += page["items"]
+            # A list of metadata alone says null when there is nothing.
+            items += page["items"] or []
             token = page["metadata"].get("continue", "")
             if not token:
                 return items

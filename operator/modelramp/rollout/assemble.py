@@ -124,7 +124,7 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
         rejected_revisions=_newest(list(draft.rejected.values())),
         last_request=draft.request,
         history=list(draft.history),
-        format=FORMAT,
+        format=max(FORMAT, old.format or 0),
     )
     same_scope = scope_of(new, new.plan) == view.scope
     verdicts = _verdicts(view, draft, same_scope=same_scope)

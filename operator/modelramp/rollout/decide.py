@@ -13,6 +13,7 @@ from modelramp.api.status import (
 )
 from modelramp.rollout.assemble import assemble
 from modelramp.rollout.draft import Draft, identity
+from modelramp.rollout.facts import ROUTE
 from modelramp.rollout.plan import Notice, Plan
 from modelramp.rollout.rules import RULES
 from modelramp.rollout.view import View, look
@@ -29,7 +30,7 @@ def decide(facts: Facts) -> Plan:
         return Plan(rule="deleting")
     view = look(adopt(facts))
     draft = next(draft for rule in RULES if (draft := rule(view)) is not None)
-    return assemble(view, _answered(view, draft))
+    return assemble(view, _answered(view, _routed(view, draft)))
 
 
 def adopt(facts: Facts) -> Facts:
@@ -47,8 +48,38 @@ def adopt(facts: Facts) -> Facts:
     candidate = status.candidate
     if candidate is not None and candidate.revision == stable.revision:
         candidate = None
-    update = {"stable": stable, "candidate": candidate, "format": FORMAT}
-    return replace(facts, status=status.model_copy(update=update))
+    newest = max(FORMAT, status.format or 0)
+    known = status.model_copy(update={"stable": stable, "candidate": candidate, "format": newest})
+    if facts.request is None or status.last_request is not None:
+        return replace(facts, status=known)
+    # Whether it was answered is lost as well: carried out again, it could go on without proof.
+    answered = known.model_copy(update={"last_request": _forgotten(facts.request)})
+    return replace(facts, status=answered, request=None)
+
+
+def _forgotten(request: Request) -> RequestStatus:
+    return RequestStatus(
+        id=request.id,
+        action=request.action,
+        result=RequestResult.REFUSED,
+        message="status was lost, and with it whether this was done: ask again with another id",
+    )
+
+
+def _routed(view: View, draft: Draft) -> Draft:
+    """The draft, not telling of traffic that the route does not have: its write is refused."""
+    refused = view.facts.refusals.get(ROUTE)
+    if refused is None or draft.stable is None:
+        return draft
+    display = replace(
+        draft.display,
+        reason=refused.reason,
+        message=f"the route is not as decided: {refused.message}",
+        text=refused.reason,
+        ready=False,
+        stalled=True,
+    )
+    return draft.but(display=display)
 
 
 def _answered(view: View, draft: Draft) -> Draft:
@@ -75,6 +106,8 @@ def _pending(draft: Draft) -> bool:
 
 def _refusal(view: View, request: Request) -> str:  # noqa: PLR0911 - one sentence for each thing to say
     action, candidate = request.action, view.status.candidate
+    if view.newer:
+        return "status is of a newer release: only abort and rollback are done by this one"
     if action not in KNOWN_ACTIONS:
         return f"unknown action {action!r}; known are {', '.join(KNOWN_ACTIONS)}"
     if action == "retry":

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from modelramp.api.status import (
+    FORMAT,
     ModelDeploymentStatus,
     PlanStatus,
     RejectedRevision,
@@ -141,6 +142,11 @@ class View:
     def unresolved(self) -> Unresolved | None:
         """Why the wanted revision cannot be named."""
         return self.facts.wanted if isinstance(self.facts.wanted, Unresolved) else None
+
+    @property
+    def newer(self) -> bool:
+        """Whether status was written by a release that knows more than this one."""
+        return (self.status.format or 0) > FORMAT
 
     @property
     def baking(self) -> bool:

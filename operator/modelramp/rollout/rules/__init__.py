@@ -17,7 +17,12 @@ from modelramp.rollout.rules.back import (
     verdict_fails,
     workload_failed,
 )
-from modelramp.rollout.rules.changed import host_conflict, invalid_spec, reverted_or_superseded
+from modelramp.rollout.rules.changed import (
+    host_conflict,
+    invalid_spec,
+    newer_format,
+    reverted_or_superseded,
+)
 from modelramp.rollout.rules.forward import bake, idle, next_step, start
 from modelramp.rollout.rules.requests import (
     pause_requested,
@@ -37,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     workload_failed,
     retry_requested,
     rejected_revision,
+    newer_format,
     reverted_or_superseded,
     invalid_spec,
     host_conflict,

@@ -128,7 +128,7 @@ def retry_requested(view: View) -> Draft | None:
     request, wanted = view.facts.request, view.wanted
     if request is None or request.action != "retry" or wanted is None or wanted.name not in view.rejected:
         return None
-    if view.status.candidate is not None:
+    if view.status.candidate is not None or view.newer:
         return None
     message = f"{wanted.name} is tried again"
     display = Display(phase=Phase.PENDING, reason="Retry", message=f"{message}: request {request.id}")
