@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from modelramp.api.status import RevisionStatus, RolloutOutcome
 from modelramp.rollout.draft import identity
+from modelramp.rollout.revision import Revision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from modelramp.rollout.revision import Revision
+    from modelramp.rollout.facts import Facts
     from modelramp.rollout.view import View
 
 
@@ -45,6 +46,31 @@ def rollback_target(view: View, to: str = "") -> RevisionStatus | None:
             continue
         if not to or to in (workload.revision.name, workload.revision.version):
             return entry_of(workload.revision)
+    return None
+
+
+def remembered(facts: Facts) -> Revision | None:
+    """The revision that served when status was lost: by the apex Service, `spec.rollback`, or the route.
+
+    Of two that share the route the older one is stable: a candidate is made later.
+    """
+    names = [facts.apex.stable_revision] if facts.apex is not None else []
+    if facts.rollback is not None:
+        names.append(facts.rollback.to_revision)
+    services = {service for service, weight in (facts.route.weights if facts.route else {}).items() if weight}
+    serving = [state for state in facts.workloads.values() if state.revision.service in services]
+    serving.sort(key=lambda state: state.created or facts.now)
+    names += [state.revision.name for state in serving]
+    rejected = {entry.revision for entry in facts.status.rejected_revisions}
+    if facts.rollback is not None:
+        rejected.add(facts.rollback.rejected_revision)
+    for name in names:
+        if name is None or name in rejected:
+            continue
+        if name in facts.workloads:
+            return facts.workloads[name].revision
+        if isinstance(facts.wanted, Revision) and facts.wanted.name == name:
+            return facts.wanted
     return None
 
 

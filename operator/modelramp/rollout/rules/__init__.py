@@ -14,6 +14,7 @@ from modelramp.rollout.rules.back import (
     deleting,
     rejected_revision,
     retry_requested,
+    status_lost,
     verdict_fails,
     workload_failed,
 )
@@ -37,6 +38,7 @@ Rule = Callable[[View], Draft | None]
 
 RULES: tuple[Rule, ...] = (
     deleting,
+    status_lost,
     abort_or_rollback_requested,
     verdict_fails,
     workload_failed,
