@@ -37,8 +37,8 @@ def rerecord(rollout: Driver, version: str, **changes: str) -> None:
     """A ModelVersion is deleted, and made again under its name."""
     path = (GROUP, "v1alpha1", rollout.namespace, "modelversions", f"{NAME}-{version}")
     rollout.custom.delete_namespaced_custom_object(*path)
-    file = rollout.models / "modelversions" / f"{NAME}-{version}.yaml"
-    body = yaml.safe_load(file.read_text())
+    found = [yaml.safe_load(file.read_text()) for file in (rollout.models / "modelversions").glob("*.yaml")]
+    body = next(item for item in found if item["spec"]["version"] == version)
     body["spec"] |= changes
     rollout.custom.create_namespaced_custom_object(*path[:-1], body)
 
