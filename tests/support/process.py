@@ -67,13 +67,14 @@ class Process:
         )
         self.lagging: frozenset[Kind] = frozenset()
         self._late: list[tuple[str, Kind, dict[str, Any]]] = []
+        self._passing = False
         self.due: datetime | None = None
         self.woken = True
         self._fenced = 0
 
     def event(self, event: str, kind: Kind, body: dict[str, Any]) -> None:
         """A watch event: taken in, or held back."""
-        if kind in self.lagging:
+        if kind in self.lagging or self._passing:
             self._late.append((event, kind, body))
             return
         metadata = body["metadata"]
@@ -101,8 +102,19 @@ class Process:
         return self.woken or (self.due is not None and self.due <= self._clock())
 
     async def pass_(self) -> None:
-        """One pass, and what the worker makes of its failures."""
+        """One pass, and what the worker makes of its failures.
+
+        Events come after the answers of the pass's own writes: they tell nothing new then, and wake nobody.
+        """
         self.woken, self.due = False, None
+        self._passing = True
+        try:
+            await self._pass()
+        finally:
+            self._passing = False
+            self.lag(self.lagging)
+
+    async def _pass(self) -> None:
         try:
             self.due = await self._reconciler.handle(KEY)
         except Fenced:

@@ -163,6 +163,12 @@ class World:
                 process.look()
         self.settle()
 
+    def jump(self, seconds: float) -> None:
+        """Much time at once, with nobody looking but at its end."""
+        self.now += timedelta(seconds=seconds)
+        self.leader.woken = True
+        self.settle()
+
     # -- what can be seen ----------------------------------------------------------------------------------
 
     @property
@@ -204,7 +210,7 @@ class World:
         for process in (self.leader, self.rival):
             if process is not None:
                 process.event(event, kind, body)
-        if kind == VIRTUAL_SERVICE and event != "DELETED":
+        if kind == VIRTUAL_SERVICE and event != "DELETED" and body["metadata"]["name"] == KEY[1]:
             weights = _weights(body)
             if not self.weights or self.weights[-1][1] != weights:
                 self.weights.append((self.now, weights))

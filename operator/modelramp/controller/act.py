@@ -159,7 +159,7 @@ class Pass:
             message = f"{what} is written by {owners} too; it is left alone: take it out of there"
             if what == APEX:
                 name = f"{self._namespace}/{self._name}"
-                message = f"Service {name} is not ours ({owners} wrote it): remove it, or name the ModelDeployment otherwise"
+                message = f"Service {name} is not ours, {owners} wrote it: remove it, or choose another name"
             self.refused.append(Denied(what=what, reason=reason, message=message))
         except Refused as refusal:
             reason = {ROLLBACK: "SpecWriteRefused", ROUTE: "RouteRefused", APEX: "RouteRefused"}.get(

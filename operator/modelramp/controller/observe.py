@@ -92,7 +92,7 @@ def _spec(body: Body) -> tuple[ModelDeploymentSpec | None, Unresolved | None]:
 
 
 def template_problem(spec: Mapping[str, Any]) -> str | None:
-    """What is wrong with the shape of a pod specification, as far as we read it; the API server checks the rest."""
+    """What is wrong with a pod specification as far as we read it; the API server checks the rest."""
     path = "spec.workload.template.spec"
     if not isinstance(spec.get("containers"), list) or not spec["containers"]:
         return f"{path}.containers: must be a list with at least one container"
@@ -204,7 +204,7 @@ def _conflict(snapshot: Snapshot) -> tuple[str | None, frozenset[str]]:
             taken.add(host)
             other = f"{rival['metadata']['namespace']}/{rival['metadata']['name']}"
             first = first or (
-                f"host {host} is already routed by VirtualService {other}: remove it there, or choose another host"
+                f"host {host} is already routed by VirtualService {other}: remove it there, or choose another"
             )
     return first, frozenset(taken)
 
@@ -215,8 +215,8 @@ def _request(metadata: Mapping[str, Any], status: ModelDeploymentStatus) -> Requ
     if not text:
         return None
     action, _, identifier = text.partition("/")
-    # Without an id the whole text is the id, so that it is answered once and not for ever. Status has room for
-    # so much; what is compared must be what was written.
+    # Without an id the whole text is the id, so that it is answered once and not for ever. Status has room
+    # for so much; what is compared must be what was written.
     action, identifier = action[:63], (identifier or text)[:253]
     if status.last_request is not None and status.last_request.id == identifier:
         return None

@@ -111,7 +111,10 @@ class Reconciler:
             news = self._remember(key, writes, plan, now)
         self._decided(facts, plan)
         # Our own writes wake nobody: what follows from them is looked at here.
-        return now if writes.changed or news else plan.requeue_at
+        if writes.changed or news:
+            return now
+        again = (refusal.again for refusal, _ in self._refusals.get(key, {}).values())
+        return min((time for time in (plan.requeue_at, *again) if time is not None), default=None)
 
     def _facts(self, key: Key, snapshot: Snapshot, now: datetime) -> Facts:
         status = read_status(snapshot.body)

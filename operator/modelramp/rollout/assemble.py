@@ -71,9 +71,8 @@ def assemble(view: View, draft: Draft) -> Plan:
         effects = (*pin, *routing, write, *grow, *shrink, *draft.notices)
     else:
         effects = (*grow, write, *routing, *pin, *shrink, *draft.notices)
-    again = [refusal.again for refusal in view.facts.refusals.values()]
     # What is due already was done in this pass, or waits for something that will wake us.
-    times = [time for time in (draft.requeue_at, drained, *again) if time is not None and time > view.now]
+    times = [time for time in (draft.requeue_at, drained) if time is not None and time > view.now]
     return Plan(rule=draft.rule, effects=effects, requeue_at=min(times, default=None))
 
 
@@ -253,13 +252,10 @@ def _mark(
     return StepMark(scope=scope, time=view.now)
 
 
-def _workloads(
-    view: View, draft: Draft, status: ModelDeploymentStatus
-) -> tuple[list[Effect], list[Effect], datetime | None]:
-    """What must grow, what may shrink, and when something else may."""
+def _needed(view: View, draft: Draft, status: ModelDeploymentStatus) -> dict[str, tuple[RevisionStatus, int]]:
+    """The revisions that must have pods, and how many."""
     spec = view.facts.spec
-    if spec is None:
-        return [], [], None
+    assert spec is not None  # noqa: S101 - the caller looked
     needed: dict[str, tuple[RevisionStatus, int]] = {}
     if status.previous is not None:
         warm = view.workload(status.previous.revision)
@@ -273,6 +269,17 @@ def _workloads(
         needed.setdefault(draft.warm.revision, (draft.warm, spec.replicas))
     if status.candidate is not None:
         needed[status.candidate.revision] = (status.candidate, _candidate_replicas(view, draft, status))
+    return needed
+
+
+def _workloads(
+    view: View, draft: Draft, status: ModelDeploymentStatus
+) -> tuple[list[Effect], list[Effect], datetime | None]:
+    """What must grow, what may shrink, and when something else may."""
+    spec = view.facts.spec
+    if spec is None:
+        return [], [], None
+    needed = _needed(view, draft, status)
     grow: list[Effect] = []
     shrink: list[Effect] = []
     for name, (entry, replicas) in needed.items():

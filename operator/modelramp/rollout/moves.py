@@ -208,8 +208,8 @@ def go_back(view: View, entry: RejectedRevision, target: RevisionStatus, *, rule
         )
     elif _is_gone(view, target):
         message = (
-            f"{entry.revision} is rejected ({entry.message}) but the Deployment of {target.revision} is gone; the"
-            " weights stay as they are: set spec.version to a good version"
+            f"{entry.revision} is rejected ({entry.message}) but the Deployment of {target.revision} is gone;"
+            " the weights stay as they are: set spec.version to a good version"
         )
         display = Display(phase=Phase.FAILED, reason="NoRollbackTarget", message=message, stalled=True)
         draft = unchanged(view, rule=rule, display=display)

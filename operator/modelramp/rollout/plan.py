@@ -140,8 +140,8 @@ Effect = (
 )
 
 
-def key_of(effect: Effect) -> str:
-    """What a refusal of this effect is remembered under: one key for each thing that can be refused by itself."""
+def key_of(effect: Effect) -> str:  # noqa: PLR0911 - one for each effect
+    """What a refusal of this effect is remembered under: one key for each thing that can be refused."""
     match effect:
         case WriteRollback() | ClearRollback():
             return ROLLBACK

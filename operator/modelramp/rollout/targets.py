@@ -54,24 +54,29 @@ def remembered(facts: Facts) -> Revision | None:
 
     Of two that share the route the older one is stable: a candidate is made later.
     """
-    names = [facts.apex.stable_revision] if facts.apex is not None else []
-    if facts.rollback is not None:
-        names.append(facts.rollback.to_revision)
-    services = {service for service, weight in (facts.route.weights if facts.route else {}).items() if weight}
-    serving = [state for state in facts.workloads.values() if state.revision.service in services]
-    serving.sort(key=lambda state: state.created or facts.now)
-    names += [state.revision.name for state in serving]
-    rejected = {entry.revision for entry in facts.status.rejected_revisions}
-    if facts.rollback is not None:
-        rejected.add(facts.rollback.rejected_revision)
-    for name in names:
-        if name is None or name in rejected:
-            continue
-        if name in facts.workloads:
-            return facts.workloads[name].revision
-        if isinstance(facts.wanted, Revision) and facts.wanted.name == name:
-            return facts.wanted
-    return None
+    if facts.apex is not None and facts.apex.stable_revision is not None:
+        name: str | None = facts.apex.stable_revision
+    elif facts.rollback is not None:
+        name = facts.rollback.to_revision
+    else:
+        name = _oldest_serving(facts)
+    if name is None:
+        return None
+    if name in facts.workloads:
+        return facts.workloads[name].revision
+    wanted = facts.wanted
+    return wanted if isinstance(wanted, Revision) and wanted.name == name else None
+
+
+def _oldest_serving(facts: Facts) -> str | None:
+    """By the route; None when it names a Service whose Deployment is gone: that may have been stable."""
+    weights = facts.route.weights if facts.route is not None else {}
+    by_service = {state.revision.service: state for state in facts.workloads.values()}
+    serving = [by_service.get(service) for service, weight in weights.items() if weight]
+    known = [state for state in serving if state is not None]
+    if not known or len(known) < len(serving):
+        return None
+    return min(known, key=lambda state: state.created or facts.now).revision.name
 
 
 def is_way_back(view: View, revision: Revision) -> bool:

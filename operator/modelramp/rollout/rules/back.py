@@ -41,8 +41,8 @@ def status_lost(view: View) -> Draft | None:
     if view.status.stable is not None or (facts.apex is None and facts.route is None):
         return None
     message = (
-        "status was lost, and what served before cannot be named: its Deployment is gone; want the version that"
-        f" served, or delete Service and VirtualService {facts.namespace}/{facts.name} to begin anew"
+        "status was lost, and what served before cannot be named: its Deployment is gone; want the version"
+        f" that served, or delete Service and VirtualService {facts.namespace}/{facts.name} to begin anew"
     )
     display = Display(phase=Phase.FAILED, reason="StatusLost", message=message, stalled=True)
     return unchanged(view, rule="status_lost", display=display).but(candidate=None)

@@ -38,7 +38,8 @@ def not_acknowledged(view: View) -> Draft | None:
     if candidate is None or plan is None or candidate.step == 0 or view.ack is not None:
         return None
     weight = weight_at(plan, candidate.step)
-    message = f"step {candidate.step} of {last_index(plan)}: the route is to give {weight} % to {candidate.revision}"
+    where = f"step {candidate.step} of {last_index(plan)}"
+    message = f"{where}: the route is to give {weight} % to {candidate.revision}"
     display = Display(phase=Phase.PROGRESSING, reason="StepEntered", message=message)
     return unchanged(view, rule="not_acknowledged", display=display)
 
