@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
@@ -238,26 +239,36 @@ class Driver:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            watcher: Any = watch.Watch
-            stream = watcher().stream(
-                self.custom.list_namespaced_custom_object,
-                ISTIO,
-                "v1",
-                self.namespace,
-                "virtualservices",
-                timeout_seconds=5,
-                resource_version=self._version or None,
-            )
-            for event in stream:
-                body = event["object"]
-                self._version = body["metadata"]["resourceVersion"]
-                if event["type"] == "DELETED":
-                    continue
-                weights = {
-                    item["headers"]["response"]["set"][VERSION_HEADER]: item["weight"]
-                    for item in body["spec"]["http"][0]["route"]
-                }
-                self.writes.append(RouteWrite(at=time.time(), weights=weights))
+            try:
+                self._watch_once()
+            except client.ApiException as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                # The kind is not installed (yet).
+                self._version = ""
+                time.sleep(0.1)
+
+    def _watch_once(self) -> None:
+        watcher: Any = watch.Watch
+        stream = watcher().stream(
+            self.custom.list_namespaced_custom_object,
+            ISTIO,
+            "v1",
+            self.namespace,
+            "virtualservices",
+            timeout_seconds=5,
+            resource_version=self._version or None,
+        )
+        for event in stream:
+            body = event["object"]
+            self._version = body["metadata"]["resourceVersion"]
+            if event["type"] == "DELETED":
+                continue
+            weights = {
+                item["headers"]["response"]["set"][VERSION_HEADER]: item["weight"]
+                for item in body["spec"]["http"][0]["route"]
+            }
+            self.writes.append(RouteWrite(at=time.time(), weights=weights))
 
 
 class _Load(threading.Thread):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import signal
+
     from devcluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,12 +20,30 @@ READY_SECONDS = 30
 
 
 class OperatorProcess:
-    """One operator; `start` returns when it is ready."""
+    """One operator; `start` returns when it is ready.
 
-    def __init__(self, cluster: Cluster, folder: Path, *, prometheus: str | None = None) -> None:
+    Args:
+        cluster: where it works.
+        folder: where its log goes.
+        prometheus: address of another Prometheus than the cluster's.
+        name: its name in the Lease; it takes over at once from itself when it is started again.
+        port: of its HTTP server.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        folder: Path,
+        *,
+        prometheus: str | None = None,
+        name: str = "operator",
+        port: int = PORT,
+    ) -> None:
         self._cluster = cluster
         self._prometheus = prometheus or cluster.prometheus_url
-        self.log = folder / "operator.log"
+        self._name = name
+        self._port = port
+        self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,7 +58,8 @@ class OperatorProcess:
             "KUBECONFIG": str(config),
             "MODELRAMP_PROMETHEUS_URL": self._prometheus,
             "MODELRAMP_SCRAPE_INTERVAL": "1s",
-            "MODELRAMP_HTTP_PORT": str(PORT),
+            "MODELRAMP_HTTP_PORT": str(self._port),
+            "MODELRAMP_IDENTITY": self._name,
         }
         with self.log.open("ab") as log:
             self._process = self._cluster.popen(
@@ -52,11 +72,31 @@ class OperatorProcess:
         while time.monotonic() < end:
             assert self.alive, f"the operator ended at once:\n{self.tail()}"
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=1):
-                    return
-            except (urllib.error.URLError, OSError):
+                self._get("readyz")
+            except OSError:
                 time.sleep(0.05)
+            else:
+                return
         raise AssertionError(f"the operator is not ready after {READY_SECONDS} s:\n{self.tail()}")
+
+    def metrics(self) -> str:
+        """What it says about itself, in Prometheus' text format."""
+        return self._get("metrics")
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is the one that works."""
+        return "modelramp_leader 1.0" in self.metrics().splitlines()
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/{path}", timeout=1) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL: nothing is tidied up."""

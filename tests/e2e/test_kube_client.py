@@ -383,6 +383,12 @@ async def test_long_lists_come_in_pages(client: Client, namespace: str) -> None:
     assert all(item["data"] == {"a": "b"} for item in listed)
 
 
+async def test_metadata_of_nothing_is_an_empty_list(client: Client, namespace: str) -> None:
+    """A kind without objects is an empty list in both forms: the API server says null in one of them."""
+    assert await client.list(MODEL_DEPLOYMENT, namespace=namespace) == []
+    assert await client.list_metadata(MODEL_DEPLOYMENT, namespace=namespace) == []
+
+
 async def test_events_are_seen_by_people(cluster: Cluster, client: Client, body: dict[str, Any]) -> None:
     """An event about a ModelDeployment is listed by kubectl for that object."""
     made = await client.apply(MODEL_DEPLOYMENT, body, manager="git")

@@ -24,7 +24,6 @@ class Phase(StrEnum):
     PENDING = "Pending"
     DEPLOYING = "Deploying"
     PROGRESSING = "Progressing"
-    PROMOTING = "Promoting"
     PAUSED = "Paused"
     BAKING = "Baking"
     HEALTHY = "Healthy"
@@ -64,6 +63,7 @@ class CandidateStatus(StableStatus):
     lost_seconds: Annotated[
         float, Field(ge=0, description="Seconds of this step in which the route was not as decided.")
     ] = 0.0
+    lost_until: Annotated[Time | None, Field(description="Up to when lostSeconds is counted.")] = None
     direct: Annotated[
         bool | None, Field(description="Going back to a revision that completed here: one switch, no steps.")
     ] = None

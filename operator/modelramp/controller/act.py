@@ -6,18 +6,21 @@ later write of the same pass uses those of the former's answer. Answers go into 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import structlog
+
 from modelramp.controller.events import event_body
-from modelramp.controller.observe import read_status
+from modelramp.controller.stored import read_status, status_to_write
 from modelramp.kube.errors import FieldConflict, Missing, Refused
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
-from modelramp.rollout.facts import ROLLBACK, ROUTE
+from modelramp.rollout.facts import APEX, ROLLBACK, ROUTE
 from modelramp.rollout.plan import (
     ClearRollback,
     CreateRevision,
+    CreateService,
     DeleteRevision,
     Effect,
     Notice,
@@ -27,6 +30,7 @@ from modelramp.rollout.plan import (
     WriteRollback,
     WriteRoute,
     WriteStatus,
+    key_of,
 )
 from modelramp.rollout.present import stamped
 from modelramp.traffic import virtualservice
@@ -37,10 +41,16 @@ if TYPE_CHECKING:
 
     from modelramp.controller.snapshot import Body, Snapshot
     from modelramp.kube.port import Cluster
+    from modelramp.rollout.facts import Refusal
+    from modelramp.rollout.revision import Revision
 
 MANAGER = "modelramp"
 ROLLBACK_MANAGER = "modelramp-rollback"
 SCALE_MANAGER = "modelramp-scale"
+ROUTER_MISSING = "RouterMissing"
+
+
+_log = structlog.get_logger(__name__)
 
 
 class Sink(Protocol):
@@ -63,7 +73,15 @@ class Denied:
 class Pass:
     """The writes of one pass over one ModelDeployment."""
 
-    def __init__(self, *, cluster: Cluster, sink: Sink, snapshot: Snapshot, now: datetime) -> None:
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        sink: Sink,
+        snapshot: Snapshot,
+        now: datetime,
+        refusals: Mapping[str, Refusal] | None = None,
+    ) -> None:
         self._cluster = cluster
         self._sink = sink
         self._snapshot = snapshot
@@ -72,8 +90,10 @@ class Pass:
         self._name: str = snapshot.body["metadata"]["name"]
         self._namespace: str = snapshot.body["metadata"]["namespace"]
         self._generation: int = snapshot.body["metadata"].get("generation", 0)
+        self._refusals = refusals or {}
         self.refused: list[Denied] = []
         self.succeeded: set[str] = set()
+        self.changed = False
 
     async def run(self, plan: Plan) -> None:
         """Makes the writes of a plan.
@@ -83,44 +103,71 @@ class Pass:
             Unavailable: the API server gave no useful answer.
         """
         for effect in plan.effects:
-            await self._one(effect)
+            if isinstance(effect, WriteStatus):
+                await self._write_status(effect)
+            elif isinstance(effect, Notice):
+                await self._tell(effect)
+            else:
+                await self._guarded(effect)
 
     async def _one(self, effect: Effect) -> None:
         match effect:
             case WriteRollback():
-                await self._guarded(ROLLBACK, lambda: self._write_rollback(effect))
+                await self._write_rollback(effect)
             case ClearRollback():
-                await self._guarded(ROLLBACK, lambda: self._clear_rollback(effect))
-            case WriteStatus():
-                await self._write_status(effect)
+                await self._clear_rollback(effect)
             case WriteRoute():
-                await self._guarded(ROUTE, lambda: self._write_route(effect))
+                await self._write_route(effect)
             case WriteApex():
-                await self._guarded(ROUTE, lambda: self._write_apex(effect))
+                await self._write_apex(effect)
             case CreateRevision():
-                await self._guarded(effect.revision.name, lambda: self._create(effect))
+                await self._create(effect)
+            case CreateService():
+                await self._create_service(effect.revision)
             case Scale():
-                await self._guarded(effect.revision.name, lambda: self._scale(effect))
+                await self._scale(effect)
             case DeleteRevision():
                 await self._delete(effect)
-            case Notice():
-                await self._cluster.create_event(event_body(self._body, effect, now=self._now))
 
-    async def _guarded(self, what: str, write: Callable[[], Awaitable[None]]) -> None:
-        """A write whose refusal does not stop the others: it becomes a condition, and is tried again."""
+    def _is_refused(self, what: str) -> bool:
+        known = self._refusals.get(what)
+        waits = known is not None and self._now < known.again
+        return waits or any(denied.what == what for denied in self.refused)
+
+    async def _tell(self, notice: Notice) -> None:
+        if notice.reason == "RouteRepaired" and self._is_refused(ROUTE):
+            return
         try:
-            await write()
+            await self._cluster.create_event(event_body(self._body, notice, now=self._now))
+        except (Refused, Missing) as refusal:
+            # An event that cannot be told must not keep anything from being done.
+            _log.warning("event refused", reason=notice.reason, cause=str(refusal))
+
+    async def _guarded(self, effect: Effect) -> None:
+        """A write whose refusal does not stop the others: it becomes a condition, and is tried again."""
+        what = key_of(effect)
+        if self._is_refused(what):
+            return
+        if what == ROUTE and self._snapshot.route is None and self._is_refused(APEX):
+            # Somebody else's Service has the name: its traffic is not ours to take.
+            return
+        try:
+            await self._one(effect)
         except FieldConflict as conflict:
             owners = ", ".join(conflict.managers)
-            reason = "RollbackConflict" if what == ROLLBACK else "FieldConflict"
+            reason = {ROLLBACK: "RollbackConflict", APEX: "HostConflict"}.get(what, "FieldConflict")
             message = f"{what} is written by {owners} too; it is left alone: take it out of there"
+            if what == APEX:
+                name = f"{self._namespace}/{self._name}"
+                message = f"Service {name} is not ours, {owners} wrote it: remove it, or choose another name"
             self.refused.append(Denied(what=what, reason=reason, message=message))
         except Refused as refusal:
-            reason = {ROLLBACK: "SpecWriteRefused", ROUTE: "RouteRefused"}.get(what, "WorkloadRefused")
+            reason = {ROLLBACK: "SpecWriteRefused", ROUTE: "RouteRefused", APEX: "RouteRefused"}.get(
+                what, "WorkloadRefused"
+            )
             self.refused.append(Denied(what=what, reason=reason, message=refusal.message))
         except Missing as missing:
-            reason = "RouterMissing" if what == ROUTE else "Missing"
-            self.refused.append(Denied(what=what, reason=reason, message=str(missing)))
+            self.refused.append(_missing(what, missing))
         else:
             self.succeeded.add(what)
 
@@ -141,8 +188,13 @@ class Pass:
         }
 
     def _took(self, answer: dict[str, Any]) -> None:
-        self._sink.put(MODEL_DEPLOYMENT, answer)
+        self._keep(MODEL_DEPLOYMENT, answer)
         self._body = answer
+
+    def _keep(self, kind: Kind, answer: dict[str, Any]) -> None:
+        """The answer of a write that changed something: what follows from it is for the next pass."""
+        self._sink.put(kind, answer)
+        self.changed = True
 
     async def _write_rollback(self, effect: WriteRollback) -> None:
         body = self._fenced(spec={"rollback": effect.rollback.wire()})
@@ -157,12 +209,13 @@ class Pass:
             {"op": "remove", "path": "/spec/rollback"},
         ]
         self._took(await self._cluster.json_patch(MODEL_DEPLOYMENT, self._namespace, self._name, operations))
+        self._generation = self._body["metadata"]["generation"]
 
     async def _write_status(self, effect: WriteStatus) -> None:
         status = stamped(effect.status, self._generation)
         if status == read_status(self._body) and self._body.get("status"):
             return
-        body = self._fenced(status=status.wire())
+        body = self._fenced(status=status_to_write(self._body, status))
         self._took(await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=MANAGER, subresource="status"))
 
     # -- traffic -------------------------------------------------------------------------------------------
@@ -180,7 +233,7 @@ class Pass:
             return
         # What is made anew must not take over a namesake.
         answer = await self._cluster.apply(kind, wanted, manager=MANAGER, force=live is not None)
-        self._sink.put(kind, answer)
+        self._keep(kind, answer)
 
     async def _write_route(self, effect: WriteRoute) -> None:
         body = virtualservice.render(effect.route, namespace=self._namespace, name=self._name)
@@ -198,23 +251,26 @@ class Pass:
 
     async def _create(self, effect: CreateRevision) -> None:
         """Service first: whoever sees the Deployment may count on the Service."""
-        revision, names = effect.revision, {"namespace": self._namespace, "deployment": self._name}
-        service = self._owned(template.render_service(revision, **names), None)
-        await self._cluster.apply(SERVICE, service, manager=MANAGER, force=False)
-        if self._deployment(revision.service) is not None:
-            return
-        body = self._owned(template.render_deployment(effect, **names), None)
-        made = await self._cluster.apply(DEPLOYMENT, body, manager=MANAGER, force=False)
-        self._sink.put(DEPLOYMENT, made)
+        revision = effect.revision
+        await self._create_service(revision)
+        rendered = template.render_deployment(effect, namespace=self._namespace, deployment=self._name)
+        made = await self._cluster.apply(
+            DEPLOYMENT, self._owned(rendered, None), manager=MANAGER, force=False
+        )
+        self._keep(DEPLOYMENT, made)
         if made["spec"].get("replicas") != effect.replicas:
             await self._scale(Scale(revision=revision, replicas=effect.replicas))
+
+    async def _create_service(self, revision: Revision) -> None:
+        rendered = template.render_service(revision, namespace=self._namespace, deployment=self._name)
+        await self._cluster.apply(SERVICE, self._owned(rendered, None), manager=MANAGER, force=False)
 
     async def _scale(self, effect: Scale) -> None:
         body = template.render_scale(effect, namespace=self._namespace)
         live = self._deployment(effect.revision.service)
         if live is not None:
             body["metadata"]["uid"] = live["metadata"]["uid"]
-        self._sink.put(DEPLOYMENT, await self._cluster.apply(DEPLOYMENT, body, manager=SCALE_MANAGER))
+        self._keep(DEPLOYMENT, await self._cluster.apply(DEPLOYMENT, body, manager=SCALE_MANAGER))
 
     async def _delete(self, effect: DeleteRevision) -> None:
         name = effect.revision.service
@@ -227,6 +283,16 @@ class Pass:
         live = self._deployment(name)
         if live is not None:
             await self._cluster.delete(DEPLOYMENT, self._namespace, name, uid=live["metadata"]["uid"])
+
+
+def _missing(what: str, missing: Missing) -> Denied:
+    if what != ROUTE:
+        return Denied(what=what, reason="Missing", message=missing.message)
+    message = (
+        f"there is no {VIRTUAL_SERVICE.kind} of {VIRTUAL_SERVICE.api_version} on this cluster: install Istio;"
+        " the rollout goes on by itself once it is there"
+    )
+    return Denied(what=what, reason=ROUTER_MISSING, message=message)
 
 
 def covers(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

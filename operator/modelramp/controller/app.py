@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,18 +11,16 @@ from typing import TYPE_CHECKING
 import kopf
 import structlog
 
-from modelramp.controller.collector import Collector, Timing
-from modelramp.controller.due import DueQueue
 from modelramp.controller.feed import Feed
 from modelramp.controller.health import Server
-from modelramp.controller.reconciler import Reconciler
 from modelramp.controller.store import Store
-from modelramp.controller.telemetry import MeteredSource, Telemetry, set_up_logging
-from modelramp.controller.versions import VersionRecorder
-from modelramp.controller.workers import Workers
+from modelramp.controller.telemetry import Telemetry, set_up_logging
+from modelramp.controller.terms import Terms
 from modelramp.kube import login, watch
 from modelramp.kube.client import Client
+from modelramp.kube.election import Election
 from modelramp.kube.kinds import WATCHED
+from modelramp.kube.lease import Timing as LeaseTiming
 from modelramp.metrics.prometheus import Prometheus
 
 if TYPE_CHECKING:
@@ -44,63 +43,67 @@ async def run(settings: Settings) -> None:
 
     Raises:
         LoginError: there are no credentials for a cluster.
-        StoppedError: credentials are no longer valid, a list or watch is forbidden, and the like.
+        StoppedError: credentials are no longer valid; a list, a watch or the Lease is forbidden; and the
+            like.
         OSError: the HTTP port is taken.
     """
     set_up_logging(settings.log_level, settings.log_format)
     credentials = await login.load(kubeconfig=settings.kubeconfig, context=settings.context)
     telemetry = Telemetry()
-    store, queue, versions = Store(WATCHED), DueQueue(), DueQueue()
-    telemetry.observe(store=store, depth=queue.depth)
+    store = Store(WATCHED)
     async with AsyncExitStack() as stack:
-        client = Client(credentials, record=telemetry.requested)
-        stack.push_async_callback(client.close)
+
+        def client(may_write: Callable[[], bool] = lambda: True) -> Client:
+            made = Client(credentials, record=telemetry.requested, may_write=may_write)
+            stack.push_async_callback(made.close)
+            return made
+
+        election = _election(settings, client()) if settings.leader_elect else None
+        cluster = client(election.held) if election else client()
         source = Prometheus(str(settings.prometheus_url), timeout=settings.prometheus_timeout)
         stack.callback(source.close)
-        timing = Timing(
-            scrape_interval=settings.scrape_interval,
-            ingestion_delay=settings.ingestion_delay,
-            timeout=settings.prometheus_timeout,
-        )
-        metered = MeteredSource(source, telemetry=telemetry, clock=_now, delay=timing.delay)
-        collector = Collector(source=metered, clock=_now, timing=timing, wake=queue.wake)
+        terms = Terms(settings, store=store, cluster=cluster, source=source, telemetry=telemetry, clock=_now)
+        telemetry.observe(store=store, depth=terms.depth, leads=terms.under_way)
         feed = Feed(
             store=store,
-            cluster=client,
+            cluster=cluster,
             kinds=WATCHED,
             namespaces=settings.namespaces,
-            wake=queue.wake,
-            wake_version=versions.wake,
+            wake=terms.wake,
+            wake_version=terms.wake_version,
             resync=settings.resync_interval,
         )
-        reconciler = Reconciler(
-            store=store,
-            cluster=client,
-            evidence=collector,
-            clock=_now,
-            lag=timing.delay + timing.timeout,
-            decided=telemetry.decided,
-        )
-        workers = Workers(
-            queue=queue, handle=reconciler.handle, now=_now, meter=telemetry, count=settings.workers
-        )
-        recorder = VersionRecorder(store=store, cluster=client, clock=_now)
-        clerks = Workers(queue=versions, handle=recorder.handle, now=_now, meter=telemetry, count=1)
 
         async def work() -> None:
+            # Who has not seen everything yet must not keep the Lease from those who have.
             await store.wait_ready()
             _log.info("ready", deployments=len(store.keys()))
-            async with asyncio.TaskGroup() as group:
-                group.create_task(workers.run())
-                group.create_task(clerks.run())
+            await (election.run(terms.run) if election else terms.run())
 
         await _until_one_ends(
             settings,
             feed=feed,
-            crew={"lists": feed.run, "metrics": collector.run, "workers": work},
+            crew={"lists": feed.run, "work": work},
             store=store,
             telemetry=telemetry,
         )
+
+
+def _election(settings: Settings, cluster: Client) -> Election:
+    """The election for the Lease of the settings, on connections of its own."""
+    return Election(
+        cluster=cluster,
+        namespace=settings.lease_namespace,
+        name=settings.lease_name,
+        process=settings.identity or socket.gethostname(),
+        resumes=settings.identity is not None,
+        timing=LeaseTiming(
+            lease=settings.lease_duration,
+            deadline=settings.lease_renew_deadline,
+            retry=settings.lease_retry_period,
+        ),
+        now=_now,
+    )
 
 
 async def _until_one_ends(
@@ -125,7 +128,9 @@ async def _until_one_ends(
     async def end() -> None:
         await server.stop()
         for task in tasks[: len(crew)]:
-            task.cancel()
+            # Once: a second time would break into the release of the Lease.
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*tasks[: len(crew)], return_exceptions=True)
 
     stop = asyncio.Event()

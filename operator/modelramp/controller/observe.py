@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from modelramp.api.base import parse_time
 from modelramp.api.modeldeployment import ModelDeploymentSpec, Rollback
 from modelramp.api.modelversion import ArtifactRole, ModelVersionSpec
-from modelramp.api.status import ModelDeploymentStatus
 from modelramp.controller.pods import workload_state
+from modelramp.controller.stored import read_status
 from modelramp.registry.digest import record_digest
 from modelramp.rollout.facts import ApexState, Facts, Refusal, Request, RouteState, Unresolved, WorkloadState
 from modelramp.rollout.revision import Revision, make_revision
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from modelramp.api.status import ModelDeploymentStatus
     from modelramp.controller.snapshot import Body, Snapshot
     from modelramp.judgement.evidence import Evidence
 
@@ -54,6 +55,7 @@ def observe(
     wanted = problem or _wanted(snapshot, spec, status, workloads)
     route = snapshot.route if _ours(snapshot.route, metadata) else None
     apex = snapshot.apex if _ours(snapshot.apex, metadata) else None
+    conflict, taken = _conflict(snapshot)
     return Facts(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -67,7 +69,8 @@ def observe(
         workloads=workloads,
         apex=_apex(apex),
         route=_route(route),
-        conflict=_conflict(snapshot, spec),
+        conflict=conflict,
+        taken=taken,
         evidence=evidence,
         lag=lag,
         queries=queries or {},
@@ -77,21 +80,32 @@ def observe(
     )
 
 
-def read_status(body: Body) -> ModelDeploymentStatus:
-    """Status as last written; an unreadable one counts as lost, and the apex Service remembers stable."""
-    try:
-        return ModelDeploymentStatus.model_validate(body.get("status") or {})
-    except ValidationError:
-        return ModelDeploymentStatus()
-
-
 def _spec(body: Body) -> tuple[ModelDeploymentSpec | None, Unresolved | None]:
     try:
-        return ModelDeploymentSpec.model_validate(body.get("spec") or {}), None
+        spec = ModelDeploymentSpec.model_validate(body.get("spec") or {})
+        problem = template_problem(spec.workload.template.spec)
+        return spec, Unresolved(reason="InvalidSpec", message=problem) if problem else None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in ("spec", *first["loc"]))
         return None, Unresolved(reason="InvalidSpec", message=f"{path}: {first['msg']}")
+
+
+def template_problem(spec: Mapping[str, Any]) -> str | None:
+    """What is wrong with a pod specification as far as we read it; the API server checks the rest."""
+    path = "spec.workload.template.spec"
+    if not isinstance(spec.get("containers"), list) or not spec["containers"]:
+        return f"{path}.containers: must be a list with at least one container"
+    for group in ("containers", "initContainers"):
+        for number, container in enumerate(spec.get(group) or []):
+            if not isinstance(container, dict) or not isinstance(container.get("name"), str):
+                return f"{path}.{group}[{number}]: must be a container with a name"
+            env = container.get("env")
+            if env is not None and not (
+                isinstance(env, list) and all(isinstance(item, dict) for item in env)
+            ):
+                return f"{path}.{group}[{number}].env: must be a list of names with values"
+    return None
 
 
 def _rollback(raw: Mapping[str, Any]) -> Rollback | None:
@@ -157,7 +171,13 @@ def _known_digest(
 
 
 def _ours(body: Body | None, metadata: Mapping[str, Any]) -> bool:
-    return body is not None and labels.owned_by(body, metadata["uid"])
+    """Whether a child is ours; one that lost its owner reference is known by its label, and gets it back."""
+    if body is None or labels.owned_by(body, metadata["uid"]):
+        return body is not None
+    found = body["metadata"]
+    orphan = not found.get("ownerReferences")
+    marked = (found.get("annotations") or {}).keys() & {virtualservice.STEP_ANNOTATION, labels.STABLE}
+    return orphan and bool(marked) and (found.get("labels") or {}).get(labels.MANAGED_BY) == "modelramp"
 
 
 def _apex(body: Body | None) -> ApexState | None:
@@ -170,33 +190,23 @@ def _route(body: Body | None) -> RouteState | None:
     return virtualservice.read(body) if body is not None else None
 
 
-def _conflict(snapshot: Snapshot, spec: ModelDeploymentSpec | None) -> str | None:
-    """Why the route cannot be ours: its name or one of its hosts is taken."""
+def _conflict(snapshot: Snapshot) -> tuple[str | None, frozenset[str]]:
+    """What of the route is somebody else's (its name, a host), and the hosts that must be left to others."""
     metadata = snapshot.body["metadata"]
     name = f"{metadata['namespace']}/{metadata['name']}"
-    if snapshot.route is not None and not _ours(snapshot.route, metadata):
-        return f"VirtualService {name} is not ours: remove it, or give the ModelDeployment another name"
-    if snapshot.apex is not None and not _ours(snapshot.apex, metadata):
-        return f"Service {name} is not ours: remove it, or give the ModelDeployment another name"
-    if spec is None:
-        return None
-    istio = spec.traffic.istio
-    apex = f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local"
-    own = virtualservice.hosts(
-        {
-            "metadata": metadata,
-            "spec": {"hosts": [apex, *(istio.hosts or ())], "gateways": ["mesh", *(istio.gateways or ())]},
-        }
-    )
+    for kind, body in (("VirtualService", snapshot.route), ("Service", snapshot.apex)):
+        if body is not None and not _ours(body, metadata):
+            message = f"{kind} {name} is not ours: remove it, or give the ModelDeployment another name"
+            return message, frozenset()
+    own, taken, first = virtualservice.wanted_hosts(snapshot.body), set(), None
     for rival in snapshot.rivals:
-        shared = sorted(own & virtualservice.hosts(rival))
-        if shared:
+        for _, host in sorted(own & virtualservice.hosts(rival)):
+            taken.add(host)
             other = f"{rival['metadata']['namespace']}/{rival['metadata']['name']}"
-            return (
-                f"host {shared[0][1]} is already routed by VirtualService {other}:"
-                " remove it there, or choose another host"
+            first = first or (
+                f"host {host} is already routed by VirtualService {other}: remove it there, or choose another"
             )
-    return None
+    return first, frozenset(taken)
 
 
 def _request(metadata: Mapping[str, Any], status: ModelDeploymentStatus) -> Request | None:
@@ -205,14 +215,15 @@ def _request(metadata: Mapping[str, Any], status: ModelDeploymentStatus) -> Requ
     if not text:
         return None
     action, _, identifier = text.partition("/")
-    # Without an id the whole text is the id, so that it is answered once and not for ever.
-    identifier = identifier or text
+    # Without an id the whole text is the id, so that it is answered once and not for ever. Status has room
+    # for so much; what is compared must be what was written.
+    action, identifier = action[:63], (identifier or text)[:253]
     if status.last_request is not None and status.last_request.id == identifier:
         return None
     return Request(
         action=action,
-        id=identifier[:253],
-        by=annotations.get(REQUESTED_BY, ""),
+        id=identifier,
+        by=annotations.get(REQUESTED_BY, "")[:253],
         reason=annotations.get(REQUEST_REASON, "")[:512],
         to=annotations.get(REQUEST_TO, "")[:253],
         override=annotations.get(REQUEST_OVERRIDE) == "true",

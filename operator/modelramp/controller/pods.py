@@ -26,13 +26,13 @@ TROUBLES = frozenset(
         "CreateContainerConfigError",
         "CreateContainerError",
         "ErrImageNeverPull",
-        "ErrImagePull",
-        "ImagePullBackOff",
         "InvalidImageName",
         "RunContainerError",
         "StartError",
     }
 )
+# The kubelet goes from one to the other and back; the cause is one.
+NO_IMAGE = {"ErrImagePull": "ImagePullBackOff", "ImagePullBackOff": "ImagePullBackOff"}
 
 
 def workload_state(deployment: Body, slices: Sequence[Body], pods: Sequence[Body]) -> WorkloadState | None:
@@ -46,8 +46,6 @@ def workload_state(deployment: Body, slices: Sequence[Body], pods: Sequence[Body
     endpoints = [item for item in slices if _label(item, SERVICE_NAME) == service]
     mine = [pod for pod in pods if _label(pod, labels.REVISION) == name]
     conditions = {item["type"]: item for item in (deployment.get("status") or {}).get("conditions") or []}
-    progressing = conditions.get("Progressing") or {}
-    overdue = progressing.get("reason") == "ProgressDeadlineExceeded"
     return WorkloadState(
         revision=Revision(
             name=name, version=version, digest=notes.get(labels.DIGEST, ""), service=service, port=int(port)
@@ -55,9 +53,9 @@ def workload_state(deployment: Body, slices: Sequence[Body], pods: Sequence[Body
         desired=(deployment.get("spec") or {}).get("replicas", 1),
         has_service=bool(endpoints),
         ready=sum(_ready_endpoints(item) for item in endpoints),
-        overdue=f"{name} made no progress within its deadline" if overdue else None,
         trouble=next(filter(None, map(_trouble, mine)), None),
         unschedulable=next(filter(None, map(_unschedulable, mine)), None),
+        scheduled=max(filter(None, map(_scheduled, mine)), default=None),
         unready_since=_unready_since(conditions.get("Available"), metadata),
         created=parse_time(metadata["creationTimestamp"]),
     )
@@ -88,13 +86,26 @@ def _containers(pod: Body) -> Iterable[dict[str, Any]]:
 
 def _trouble(pod: Body) -> str | None:
     for container in _containers(pod):
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") not in TROUBLES:
+        if container.get("ready"):
             continue
+        name = f"container {container['name']}"
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        reason = waiting.get("reason")
+        if reason in NO_IMAGE:
+            return f"{name}: {NO_IMAGE[reason]}: image {container.get('image', '')}"[:512]
         last = (container.get("lastState") or {}).get("terminated") or {}
-        code = f", exit code {last['exitCode']}" if "exitCode" in last else ""
-        said = "" if waiting["reason"] == "CrashLoopBackOff" else f": {waiting.get('message', '')}"
-        return f"container {container['name']}: {waiting['reason']}{code}{said}".rstrip(": ")[:512]
+        if last.get("exitCode"):
+            # Also while it runs once more: the cause is the same until it is ready.
+            return f"{name}: CrashLoopBackOff, exit code {last['exitCode']}"
+        if reason in TROUBLES:
+            return f"{name}: {reason}: {waiting.get('message', '')}".rstrip(": ")[:512]
+    return None
+
+
+def _scheduled(pod: Body) -> datetime | None:
+    for condition in (pod.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "True":
+            return parse_time(condition["lastTransitionTime"])
     return None
 
 

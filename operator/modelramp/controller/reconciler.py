@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from modelramp.controller.act import Pass
+from modelramp.controller.act import ROUTER_MISSING, Pass
 from modelramp.controller.book import Subject
-from modelramp.controller.observe import observe, read_status
+from modelramp.controller.observe import observe
 from modelramp.controller.snapshot import Snapshot
+from modelramp.controller.stored import read_status
 from modelramp.judgement.verdict import Arm
 from modelramp.kube.kinds import (
     DEPLOYMENT,
@@ -26,7 +27,9 @@ from modelramp.metrics.profiles import PROFILES
 from modelramp.metrics.service import ServiceRef
 from modelramp.rollout.decide import decide
 from modelramp.rollout.facts import Facts, Refusal
+from modelramp.rollout.plan import Plan, key_of
 from modelramp.rollout.view import View, checkpoint_of, look, scope_of
+from modelramp.traffic import virtualservice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,10 +38,11 @@ if TYPE_CHECKING:
     from modelramp.controller.store import Key, Store
     from modelramp.judgement.evidence import Evidence
     from modelramp.kube.port import Cluster
-    from modelramp.rollout.plan import Plan
 
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=5)
+# What is being installed is asked for more often than a policy that says no.
+LONGEST_WAIT_FOR_ROUTER = timedelta(seconds=10)
 
 
 class EvidenceSource(Protocol):
@@ -90,7 +94,7 @@ class Reconciler:
     async def handle(self, key: Key) -> datetime | None:
         """One pass. Gives the time at which to look again at the latest; None: when something changes."""
         snapshot = take(self._store, key)
-        if snapshot is None or "deletionTimestamp" in snapshot.body["metadata"]:
+        if snapshot is None:
             self._evidence.untrack(key)
             self._refusals.pop(key, None)
             return None
@@ -98,16 +102,19 @@ class Reconciler:
         facts = self._facts(key, snapshot, now)
         plan = decide(facts)
         self._track(key, look(facts))
-        writes = Pass(cluster=self._cluster, sink=self._store, snapshot=snapshot, now=now)
+        writes = Pass(
+            cluster=self._cluster, sink=self._store, snapshot=snapshot, now=now, refusals=facts.refusals
+        )
         try:
             await writes.run(plan)
         finally:
-            self._remember(key, writes, now)
+            news = self._remember(key, writes, plan, now)
         self._decided(facts, plan)
-        if writes.refused:
-            # Once more, to tell it in the conditions.
+        # Our own writes wake nobody: what follows from them is looked at here.
+        if writes.changed or news:
             return now
-        return plan.requeue_at
+        again = (refusal.again for refusal, _ in self._refusals.get(key, {}).values())
+        return min((time for time in (plan.requeue_at, *again) if time is not None), default=None)
 
     def _facts(self, key: Key, snapshot: Snapshot, now: datetime) -> Facts:
         status = read_status(snapshot.body)
@@ -122,22 +129,31 @@ class Reconciler:
             refusals=refusals,
         )
 
-    def _remember(self, key: Key, writes: Pass, now: datetime) -> None:
-        """Refusals wait twice as long each time, so that a policy that says no is not asked for ever."""
-        known = self._refusals.setdefault(key, {})
-        for what in writes.succeeded:
-            known.pop(what, None)
+    def _remember(self, key: Key, writes: Pass, plan: Plan, now: datetime) -> bool:
+        """Refusals wait twice as long each time, so that a policy that says no is not asked for ever.
+
+        Returns:
+            Whether there is something new to tell.
+        """
+        before = self._refusals.get(key, {})
+        planned = {key_of(effect) for effect in plan.effects}
+        known = {
+            what: entry for what, entry in before.items() if what in planned and what not in writes.succeeded
+        }
         for refused in writes.refused:
             _, last = known.get(refused.what, (None, FIRST_WAIT / 2))
-            wait = min(last * 2, LONGEST_WAIT)
+            longest = LONGEST_WAIT_FOR_ROUTER if refused.reason == ROUTER_MISSING else LONGEST_WAIT
+            wait = min(last * 2, longest)
             refusal = Refusal(reason=refused.reason, message=refused.message, again=now + wait)
             known[refused.what] = (refusal, wait)
-        if not known:
-            del self._refusals[key]
+        self._refusals.pop(key, None)
+        if known:
+            self._refusals[key] = known
+        return _told(before) != _told(known)
 
     def _track(self, key: Key, view: View) -> None:
         stable, candidate = view.status.stable, view.status.candidate
-        if view.checks is None or view.ack is None or stable is None:
+        if view.facts.deleting or view.checks is None or view.ack is None or stable is None:
             self._evidence.untrack(key)
             return
         judged = candidate or stable
@@ -156,6 +172,10 @@ class Reconciler:
         )
 
 
+def _told(refusals: Mapping[str, tuple[Refusal, timedelta]]) -> set[tuple[str, str, str]]:
+    return {(what, refusal.reason, refusal.message) for what, (refusal, _) in refusals.items()}
+
+
 def _service(view: View, entry: RevisionStatus) -> ServiceRef:
     revision = view.revision(entry)
     return ServiceRef(view.facts.namespace, revision.service, revision.port)
@@ -169,8 +189,7 @@ def take(store: Store, key: Key) -> Snapshot | None:
     namespace, name = key
     spec = body.get("spec") or {}
     route = store.get(VIRTUAL_SERVICE, namespace, name)
-    hosts = [f"{name}.{namespace}.svc.cluster.local"]
-    hosts += ((spec.get("traffic") or {}).get("istio") or {}).get("hosts") or []
+    hosts = {host for _, host in virtualservice.wanted_hosts(body)}
     rivals = {
         (item["metadata"]["namespace"], item["metadata"]["name"]): item
         for host in hosts

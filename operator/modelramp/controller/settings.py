@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AnyHttpUrl, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, CliImplicitFlag, NoDecode, SettingsConfigDict
 
 _SECONDS = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?$")
 
@@ -66,6 +66,35 @@ class Settings(BaseSettings):
     resync_interval: Seconds = Field(
         600.0, description="How often the watched objects are listed to find deletions that a watch missed."
     )
+    leader_elect: CliImplicitFlag[bool] = Field(
+        default=True,
+        description="Work only while holding a Lease, so that any number of replicas can run: one works, the "
+        "others are ready to. Costs one write of the Lease each retry period. Off only for a single process.",
+    )
+    lease_namespace: str = Field("modelramp-system", min_length=1, description="Namespace of the Lease.")
+    lease_name: str = Field(
+        "modelramp", min_length=1, description="Name of the Lease; operators that share it share the work."
+    )
+    identity: str | None = Field(
+        None,
+        description="Name of this process in the Lease. One that starts under the name of the holder takes "
+        "over at once, so it must outlive a restart and be nobody else's, such as the pod's name "
+        "(metadata.name). Default: the host's name, and a restart waits for the Lease to run out.",
+    )
+    lease_duration: Seconds = Field(
+        15.0, description="How long the others wait when the leader no longer renews the Lease."
+    )
+    lease_renew_deadline: Seconds = Field(
+        10.0,
+        validate_default=True,
+        description="How long the leader works on without having been able to renew; below the duration, so "
+        "that it has ended before another begins.",
+    )
+    lease_retry_period: Seconds = Field(
+        2.0,
+        validate_default=True,
+        description="How often the leader renews, and the others look; below the renew deadline.",
+    )
     http_address: str = Field(
         "127.0.0.1", description="Address that /healthz, /readyz and /metrics listen on; 0.0.0.0 in a pod."
     )
@@ -79,6 +108,16 @@ class Settings(BaseSettings):
         "account, or ~/.kube/config.",
     )
     context: str | None = Field(None, description="Context of the kubeconfig. Default: its current one.")
+
+    @field_validator("lease_renew_deadline", "lease_retry_period")
+    @classmethod
+    def _below(cls, value: float, info: ValidationInfo) -> float:
+        upper = "lease_duration" if info.field_name == "lease_renew_deadline" else "lease_renew_deadline"
+        limit = info.data.get(upper, value + 1)
+        if value >= limit:
+            flag = upper.replace("_", "-")
+            raise ValueError(f"{value:g} s is not below --{flag} ({limit:g} s); give a smaller one")
+        return value
 
     @field_validator("namespaces", mode="before")
     @classmethod

@@ -227,12 +227,4 @@ def _route_hosts(body: dict[str, Any]) -> set[str]:
 
 
 def _deployment_hosts(body: dict[str, Any]) -> set[str]:
-    """What our own route will name: the apex Service, and the hosts of the user."""
-    metadata = body["metadata"]
-    traffic = ((body.get("spec") or {}).get("traffic") or {}).get("istio") or {}
-    return {
-        host
-        for _, host in virtualservice.hosts(
-            {"metadata": metadata, "spec": {"hosts": [metadata["name"], *(traffic.get("hosts") or [])]}}
-        )
-    }
+    return {host for _, host in virtualservice.wanted_hosts(body)}

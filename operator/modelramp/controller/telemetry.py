@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from modelramp.rollout.facts import Facts
     from modelramp.rollout.plan import Plan
 
-_READING = ("list",)
+_READING = ("list", "get")
 
 # Without local variables: credentials are among them.
 _TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -120,9 +120,15 @@ class Telemetry:
         """A look at the metrics that was judged `lag` seconds after it could have been."""
         self._look_lag.observe(lag)
 
-    def observe(self, *, store: Store, depth: Callable[[], int]) -> None:
-        """Reads the queue's depth and the phases of ModelDeployments whenever the metrics are asked for."""
-        self.registry.register(_State(store, depth))
+    def observe(self, *, store: Store, depth: Callable[[], int], leads: Callable[[], bool]) -> None:
+        """Reads what changes by itself whenever the metrics are asked for: there is no copy to go stale.
+
+        Args:
+            store: for the phases of ModelDeployments.
+            depth: keys that are due and wait for a worker.
+            leads: whether this process works, or stands by.
+        """
+        self.registry.register(_State(store, depth, leads))
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
@@ -161,9 +167,10 @@ class MeteredSource:
 class _State(Collector):
     """Gauges that are computed when asked for: there is no second copy that could be wrong."""
 
-    def __init__(self, store: Store, depth: Callable[[], int]) -> None:
+    def __init__(self, store: Store, depth: Callable[[], int], leads: Callable[[], bool]) -> None:
         self._store = store
         self._depth = depth
+        self._leads = leads
 
     def collect(self) -> Iterable[Metric]:
         """Called for each scrape."""
@@ -171,6 +178,9 @@ class _State(Collector):
             "modelramp_queue_depth",
             "ModelDeployments that are due and wait for a worker.",
             value=self._depth(),
+        )
+        yield GaugeMetricFamily(
+            "modelramp_leader", "1 while this process works, 0 while it stands by.", value=int(self._leads())
         )
         phases = Tally(
             str((body.get("status") or {}).get("phase") or "Pending")

@@ -33,6 +33,7 @@ _WRITE_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=_CONNECT_TIMEOUT)
 _LIST_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=_CONNECT_TIMEOUT)
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
+_READING = ("list", "get")
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 _MANAGER = "modelramp"
@@ -44,13 +45,22 @@ class Client:
     Args:
         configuration: address and credentials (see `login.load`).
         record: called after each request with kind, verb, outcome (`ok` or the error's name) and seconds.
+        may_write: asked before each write is sent. On False it raises `Unavailable` instead: somebody else
+            may be at work by now.
     """
 
-    def __init__(self, configuration: Configuration, *, record: Record = lambda *_: None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        record: Record = lambda *_: None,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         configuration.connection_pool_maxsize = CONNECTIONS
         self._api = ApiClient(configuration)
         self._api.user_agent = _MANAGER
         self._record = record
+        self._may_write = may_write
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -122,18 +132,51 @@ class Client:
 
     async def create_event(self, body: dict[str, Any]) -> None:
         """As the port."""
-        await self._request(
-            "POST",
-            _EVENT,
-            _EVENT.path(body["metadata"]["namespace"]),
-            verb="create",
+        await self.create(_EVENT, body)
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+        """One object as it is now.
+
+        Raises:
+            Missing: it is not there.
+        """
+        return await self._request("GET", kind, kind.path(namespace, name), verb="get")
+
+    async def create(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+        """Creates a namespaced object, and gives it as it is now.
+
+        Raises:
+            Fenced: it is there already.
+            Missing: its namespace is not there.
+        """
+        return await self._put("POST", kind, kind.path(body["metadata"]["namespace"]), body, verb="create")
+
+    async def replace(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+        """Replaces a namespaced object as a whole, and gives it as it is now.
+
+        Raises:
+            Fenced: its resourceVersion is no longer that of `body`.
+            Missing: it is not there.
+        """
+        metadata = body["metadata"]
+        path = kind.path(metadata["namespace"], metadata["name"])
+        return await self._put("PUT", kind, path, body, verb="replace")
+
+    async def _put(
+        self, method: str, kind: Kind, path: str, body: dict[str, Any], *, verb: str
+    ) -> dict[str, Any]:
+        return await self._request(
+            method,
+            kind,
+            path,
+            verb=verb,
             query={"fieldManager": _MANAGER},
-            body={"apiVersion": _EVENT.api_version, "kind": _EVENT.kind, **body},
+            body={**body, "apiVersion": kind.api_version, "kind": kind.kind},
         )
 
     async def _pages(self, kind: Kind, namespace: str | None, *, accept: str) -> Sequence[dict[str, Any]]:
         query = {"limit": str(PAGE), **({"labelSelector": kind.selector} if kind.selector else {})}
-        items = []
+        items: list[dict[str, Any]] = []
         token = ""
         while True:
             page = await self._request(
@@ -144,7 +187,8 @@ class Client:
                 query={**query, **({"continue": token} if token else {})},
                 accept=accept,
             )
-            items += page["items"]
+            # A list of metadata alone says null when there is nothing.
+            items += page["items"] or []
             token = page["metadata"].get("continue", "")
             if not token:
                 return items
@@ -162,6 +206,8 @@ class Client:
         body: Any = None,  # noqa: ANN401 - JSON
     ) -> dict[str, Any]:
         """One request, recorded with its outcome."""
+        if verb not in _READING and not self._may_write():
+            raise Unavailable(f"{verb} {kind.kind} {path}: not sent, another process may lead by now")
         started = time.monotonic()
         outcome = "error"
         try:

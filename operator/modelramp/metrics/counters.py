@@ -38,7 +38,7 @@ def unusable(value: float) -> bool:
 @dataclass(slots=True)
 class _Last:
     value: int | None  # None = seen, but with no value in the window that could be used
-    good: int  # when the value was seen
+    good: int  # when the value was seen; of no meaning without one
     seen: int  # when anything was seen
 
 
@@ -95,17 +95,22 @@ class Counters:
 
 
 def _restart(known: dict[str, _Last], good: Mapping[str, int]) -> None:
-    """Forgets the counters of a process that began again, those that are not there at the moment included.
+    """Forgets the values of a process that began again, also of those counters that are not there now.
 
-    Only counters last seen before the fall can be touched by it: so the outcome depends on points that are no
-    older than the counter's own, and a replay sees them all.
+    Of a counter that was there since, but without a usable value, only that is remembered: for a replay that
+    starts in between it is all there is to see. So the outcome never hangs on points before the window.
     """
     falls = [
         last.good
         for component, count in good.items()
         if (last := known.get(component)) is not None and last.value is not None and count < last.value
     ]
-    if falls:
-        for component, last in list(known.items()):
-            if last.good <= max(falls):
-                del known[component]
+    if not falls:
+        return
+    before = max(falls)
+    for component, last in list(known.items()):
+        outdated = last.value is not None and last.good <= before
+        if last.seen <= before or (outdated and component in good):
+            del known[component]
+        elif outdated:
+            last.value = None

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from modelramp.api import labels
+from modelramp.api.conditions import Condition, ConditionType
 from modelramp.api.status import (
     FORMAT,
     AnalysisStatus,
@@ -19,12 +20,14 @@ from modelramp.api.status import (
     StableStatus,
 )
 from modelramp.judgement.judge import judge
+from modelramp.judgement.verdict import Outcome
 from modelramp.rollout.checks import judgement_plan
 from modelramp.rollout.draft import REJECTIONS, Draft
-from modelramp.rollout.facts import ROLLBACK, ROUTE, StepMark, WorkloadState
+from modelramp.rollout.facts import StepMark, WorkloadState
 from modelramp.rollout.plan import (
     ClearRollback,
     CreateRevision,
+    CreateService,
     DeleteRevision,
     Destination,
     Effect,
@@ -51,31 +54,26 @@ SERVICE_GRACE = timedelta(seconds=10)
 
 def assemble(view: View, draft: Draft) -> Plan:
     """The plan that makes the draft true."""
+    if draft.silent:
+        return Plan(rule=draft.rule)
     status = _status(view, draft)
     grow, shrink, drained = _workloads(view, draft, status)
     pin = _pin(view, draft)
     route = _route(view, status)
     routing: list[Effect] = []
     if route is not None and status.stable is not None and view.facts.spec is not None:
-        routing = [] if _waits(view, ROUTE) else [WriteRoute(route=route)]
-        routing.append(WriteApex(revision=view.revision(status.stable), port=view.facts.spec.port))
+        routing = [WriteRoute(route=route), WriteApex(revision=view.revision(status.stable))]
+        if view.facts.apex is None:
+            # A Service by that name may be somebody else's: the route must not take its traffic.
+            routing.reverse()
     write = WriteStatus(status=status)
     if draft.back:
         effects = (*pin, *routing, write, *grow, *shrink, *draft.notices)
     else:
         effects = (*grow, write, *routing, *pin, *shrink, *draft.notices)
-    times = [time for time in (draft.requeue_at, drained, _refusal_over(view)) if time is not None]
+    # What is due already was done in this pass, or waits for something that will wake us.
+    times = [time for time in (draft.requeue_at, drained) if time is not None and time > view.now]
     return Plan(rule=draft.rule, effects=effects, requeue_at=min(times, default=None))
-
-
-def _refusal_over(view: View) -> datetime | None:
-    return min((refusal.again for refusal in view.facts.refusals.values()), default=None)
-
-
-def _waits(view: View, what: str) -> bool:
-    """Whether a write was refused and is not to be tried again yet."""
-    refusal = view.facts.refusals.get(what)
-    return refusal is not None and view.now < refusal.again
 
 
 def _pin(view: View, draft: Draft) -> list[Effect]:
@@ -84,8 +82,12 @@ def _pin(view: View, draft: Draft) -> list[Effect]:
     if draft.rollback is not None:
         if present is not None and _same(present, draft.rollback):
             return []
-        return [] if _waits(view, ROLLBACK) else [WriteRollback(rollback=draft.rollback)]
-    if present is None or view.wanted is None:
+        return [WriteRollback(rollback=draft.rollback)]
+    if present is None:
+        return []
+    if draft.clear:
+        return [ClearRollback(rejected_revision=present.rejected_revision)]
+    if view.wanted is None:
         return []
     gone = present.rejected_revision not in draft.rejected
     # Status remembers the rejection before spec forgets it.
@@ -124,17 +126,25 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
         rejected_revisions=_newest(list(draft.rejected.values())),
         last_request=draft.request,
         history=list(draft.history),
-        format=FORMAT,
+        format=max(FORMAT, old.format or 0),
     )
     same_scope = scope_of(new, new.plan) == view.scope
     verdicts = _verdicts(view, draft, same_scope=same_scope)
     new = new.model_copy(update={"conditions": conditions(view, draft, verdicts)})
-    if new.model_copy(update={"analysis": old.analysis, "evidence": old.evidence}) == old and not _due(view):
+    kept = {"analysis": old.analysis, "evidence": old.evidence, "conditions": _calm(old, new)}
+    if new.model_copy(update=kept) == old and not _due(view):
         return old
     same_rollout = old.plan is not None and draft.plan is not None and old.plan.id == draft.plan.id
     analysis = [_analysis(verdict) for verdict in verdicts] or (old.analysis if same_rollout else None)
     evidence = view.evidence.to_dict() if view.evidence is not None and same_scope else None
     return new.model_copy(update={"analysis": analysis, "evidence": evidence})
+
+
+def _calm(old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> list[Condition]:
+    """The conditions with what is said of the analysis as it was: that goes with the evidence."""
+    known = {item.type: item for item in old.conditions}
+    kind = ConditionType.ANALYSIS_PASSED.value
+    return [known.get(kind, item) if item.type == kind else item for item in new.conditions]
 
 
 def _verdicts(view: View, draft: Draft, *, same_scope: bool) -> tuple[Verdict, ...]:
@@ -188,12 +198,17 @@ def _analysis(verdict: Verdict) -> AnalysisStatus:
 
 
 def _due(view: View) -> bool:
-    """Whether what is counted is worth a write: a verdict has changed, or ten minutes have passed."""
+    """Whether what is counted is worth a write: a verdict is new, or ten minutes have passed.
+
+    A check that was proved and is not seen for a look is no news: flaky data would make a write of each look.
+    """
     if not view.verdicts:
         return False
     known = {entry.metric: entry.verdict for entry in view.status.analysis or []}
-    if any(known.get(verdict.metric) != verdict.outcome.value for verdict in view.verdicts):
-        return True
+    for verdict in view.verdicts:
+        before, now = known.get(verdict.metric), verdict.outcome
+        if before != now.value and (before != Outcome.PASS.value or now is Outcome.FAIL):
+            return True
     written = view.facts.status_written
     return written is None or view.now - written >= CHECKPOINT_EVERY
 
@@ -205,8 +220,11 @@ def _route(view: View, status: ModelDeploymentStatus) -> RoutePlan | None:
         return None
     apex = f"{view.facts.name}.{view.facts.namespace}.svc.cluster.local"
     istio = spec.traffic.istio
+    hosts = tuple(host for host in (apex, *(istio.hosts or ())) if host not in view.facts.taken)
+    if not hosts:
+        return None
     return RoutePlan(
-        hosts=(apex, *(istio.hosts or ())),
+        hosts=hosts,
         gateways=("mesh", *(istio.gateways or ())),
         destinations=tuple(
             Destination(revision=view.revision(entry), weight=weight) for entry, weight in shares if weight
@@ -234,13 +252,10 @@ def _mark(
     return StepMark(scope=scope, time=view.now)
 
 
-def _workloads(
-    view: View, draft: Draft, status: ModelDeploymentStatus
-) -> tuple[list[Effect], list[Effect], datetime | None]:
-    """What must grow, what may shrink, and when something else may."""
+def _needed(view: View, draft: Draft, status: ModelDeploymentStatus) -> dict[str, tuple[RevisionStatus, int]]:
+    """The revisions that must have pods, and how many."""
     spec = view.facts.spec
-    if spec is None:
-        return [], [], None
+    assert spec is not None  # noqa: S101 - the caller looked
     needed: dict[str, tuple[RevisionStatus, int]] = {}
     if status.previous is not None:
         warm = view.workload(status.previous.revision)
@@ -254,15 +269,28 @@ def _workloads(
         needed.setdefault(draft.warm.revision, (draft.warm, spec.replicas))
     if status.candidate is not None:
         needed[status.candidate.revision] = (status.candidate, _candidate_replicas(view, draft, status))
+    return needed
+
+
+def _workloads(
+    view: View, draft: Draft, status: ModelDeploymentStatus
+) -> tuple[list[Effect], list[Effect], datetime | None]:
+    """What must grow, what may shrink, and when something else may."""
+    spec = view.facts.spec
+    if spec is None:
+        return [], [], None
+    needed = _needed(view, draft, status)
     grow: list[Effect] = []
     shrink: list[Effect] = []
     for name, (entry, replicas) in needed.items():
         revision, state = view.revision(entry), view.workload(name)
-        if _is_missing(view, state):
-            if revision.template and not _waits(view, name):
-                deadline = int(spec.progress_deadline.total_seconds())
-                grow.append(CreateRevision(revision=revision, replicas=replicas, progress_deadline=deadline))
-        elif state is not None and state.desired != replicas:
+        if state is None or state.desired is None:
+            if revision.template:
+                grow.append(CreateRevision(revision=revision, replicas=replicas))
+            continue
+        if _lost_service(view, state):
+            grow.append(CreateService(revision=revision))
+        if state.desired != replicas:
             (grow if (state.desired or 0) < replicas else shrink).append(
                 Scale(revision=revision, replicas=replicas)
             )
@@ -283,9 +311,7 @@ def _candidate_replicas(view: View, draft: Draft, status: ModelDeploymentStatus)
     return max(replicas_for(spec.replicas, min(weight, MAX_WEIGHT)), min(has, spec.replicas))
 
 
-def _is_missing(view: View, state: WorkloadState | None) -> bool:
-    if state is None or state.desired is None:
-        return True
+def _lost_service(view: View, state: WorkloadState) -> bool:
     made = state.created
     return not state.has_service and made is not None and view.now - made > SERVICE_GRACE
 

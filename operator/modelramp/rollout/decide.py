@@ -13,8 +13,10 @@ from modelramp.api.status import (
 )
 from modelramp.rollout.assemble import assemble
 from modelramp.rollout.draft import Draft, identity
+from modelramp.rollout.facts import APEX, ROUTE
 from modelramp.rollout.plan import Notice, Plan
 from modelramp.rollout.rules import RULES
+from modelramp.rollout.targets import remembered
 from modelramp.rollout.view import View, look
 
 if TYPE_CHECKING:
@@ -25,30 +27,58 @@ KNOWN_ACTIONS = ("abort", "pause", "promote", "resume", "retry", "rollback", "sk
 
 def decide(facts: Facts) -> Plan:
     """What is to be written now, in order, and when to look again. Pure: no clock, no logger, no I/O."""
-    if facts.deleting:
-        return Plan(rule="deleting")
     view = look(adopt(facts))
     draft = next(draft for rule in RULES if (draft := rule(view)) is not None)
-    return assemble(view, _answered(view, draft))
+    return assemble(view, _answered(view, _routed(view, draft)))
 
 
 def adopt(facts: Facts) -> Facts:
-    """Facts with the stable revision that the apex Service remembers, when status has been lost.
+    """Facts with the stable revision that other objects remember, when status has been lost.
 
     Only with neither is a revision the first one, which goes to 100 % when it is ready.
     """
     status = facts.status
-    if status.stable is not None or facts.apex is None or facts.apex.stable_revision is None:
+    if status.stable is not None:
         return facts
-    workload = facts.workloads.get(facts.apex.stable_revision)
-    if workload is None:
+    revision = remembered(facts)
+    if revision is None:
         return facts
-    stable = StableStatus(**identity(workload.revision))
+    stable = StableStatus(**identity(revision))
     candidate = status.candidate
     if candidate is not None and candidate.revision == stable.revision:
         candidate = None
-    update = {"stable": stable, "candidate": candidate, "format": FORMAT}
-    return replace(facts, status=status.model_copy(update=update))
+    newest = max(FORMAT, status.format or 0)
+    known = status.model_copy(update={"stable": stable, "candidate": candidate, "format": newest})
+    if facts.request is None or status.last_request is not None:
+        return replace(facts, status=known)
+    # Whether it was answered is lost as well: carried out again, it could go on without proof.
+    answered = known.model_copy(update={"last_request": _forgotten(facts.request)})
+    return replace(facts, status=answered, request=None)
+
+
+def _forgotten(request: Request) -> RequestStatus:
+    return RequestStatus(
+        id=request.id,
+        action=request.action,
+        result=RequestResult.REFUSED,
+        message="status was lost, and with it whether this was done: ask again with another id",
+    )
+
+
+def _routed(view: View, draft: Draft) -> Draft:
+    """The draft, not telling of traffic that the route does not have: its write is refused."""
+    refused = view.facts.refusals.get(ROUTE) or view.facts.refusals.get(APEX)
+    if refused is None or draft.stable is None:
+        return draft
+    display = replace(
+        draft.display,
+        reason=refused.reason,
+        message=f"the route is not as decided: {refused.message}",
+        text=refused.reason,
+        ready=False,
+        stalled=True,
+    )
+    return draft.but(display=display)
 
 
 def _answered(view: View, draft: Draft) -> Draft:
@@ -70,11 +100,13 @@ def _answered(view: View, draft: Draft) -> Draft:
 
 def _pending(draft: Draft) -> bool:
     """Whether the request is being carried out but waits for pods: it is answered when it is done."""
-    return draft.rule == "promote_or_skip_requested"
+    return draft.rule in ("promote_or_skip_requested", "retry_requested")
 
 
 def _refusal(view: View, request: Request) -> str:  # noqa: PLR0911 - one sentence for each thing to say
     action, candidate = request.action, view.status.candidate
+    if view.newer:
+        return "status is of a newer release: only abort and rollback are done by this one"
     if action not in KNOWN_ACTIONS:
         return f"unknown action {action!r}; known are {', '.join(KNOWN_ACTIONS)}"
     if action == "retry":

@@ -18,6 +18,7 @@ from modelramp.api.status import (
     RolloutOutcome,
     StableStatus,
 )
+from modelramp.rollout.facts import ROUTE
 from modelramp.rollout.plan import Notice
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Draft:
     """The next state. `assemble` turns it into a plan.
 
     Attributes:
+        clear: `spec.rollback` must go, although status still remembers the rejection.
+        silent: nothing is to be written.
         back: going back: the route is written before status.
         rollback: what `spec.rollback` must say; None: nothing about the wanted revision.
         warm: a revision whose pods must be there although it has no part yet: the target of a rollback.
@@ -78,6 +81,8 @@ class Draft:
     paused: PausedStatus | None
     warm: RevisionStatus | None = None
     rollback: Rollback | None = None
+    clear: bool = False
+    silent: bool = False
     back: bool = False
     capacity: int | None = None
     notices: tuple[Notice, ...] = ()
@@ -92,7 +97,8 @@ def unchanged(view: View, *, rule: str, display: Display) -> Draft:
     """The state as it is, with what was seen of the route added to the step's lost time."""
     status, candidate = view.status, view.status.candidate
     notices: tuple[Notice, ...] = ()
-    if view.wrong_since is not None:
+    refused = view.facts.refusals.get(ROUTE)
+    if view.wrong_since is not None and (refused is None or refused.again <= view.now):
         notices = (
             Notice(
                 reason="RouteRepaired",
@@ -102,7 +108,7 @@ def unchanged(view: View, *, rule: str, display: Display) -> Draft:
         )
         if candidate is not None:
             lost = round(candidate.lost_seconds + view.lost.total_seconds(), 3)
-            candidate = candidate.model_copy(update={"lost_seconds": lost})
+            candidate = candidate.model_copy(update={"lost_seconds": lost, "lost_until": view.now})
     return Draft(
         rule=rule,
         display=display,

@@ -37,9 +37,9 @@ class WorkloadState:
         desired: replicas the Deployment asks for; None when there is no Deployment.
         has_service: its Service exists.
         ready: endpoints that are ready, by its EndpointSlices.
-        overdue: the Deployment controller's word that the progress deadline has passed; None when it has not.
         trouble: what the pods themselves say is wrong (crash loop, image, …); None when nothing.
         unschedulable: the scheduler's reason for a pending pod; None when all are placed.
+        scheduled: when the last of the pods was given a node; None when none was.
         unready_since: since when the Deployment has not been available; None when it is.
         created: when the Deployment was made.
     """
@@ -48,9 +48,9 @@ class WorkloadState:
     desired: int | None = None
     has_service: bool = False
     ready: int = 0
-    overdue: str | None = None
     trouble: str | None = None
     unschedulable: str | None = None
+    scheduled: datetime | None = None
     unready_since: datetime | None = None
     created: datetime | None = None
 
@@ -124,6 +124,7 @@ class Refusal:
 
 ROLLBACK = "spec.rollback"
 ROUTE = "route"
+APEX = "apex"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +136,13 @@ class Facts:
         rollback: `spec.rollback`, also when the rest of spec cannot be read.
         wanted: the revision the user wants.
         workloads: by name of the revision.
-        conflict: why the route cannot be ours (a host is taken); None when it can.
+        conflict: what of the route somebody else has (its name, a host); None when nothing.
+        taken: hosts that another route has: they are left out of ours.
         evidence: what the collector has counted in the present scope; None when nothing yet.
         lag: seconds after which a look's counters must be in; older evidence is none.
         queries: PromQL for people, by name of the metric.
         status_written: when we last wrote status.
-        refusals: writes that were refused, by what they were for: `spec.rollback`, `route`, or a revision.
+        refusals: writes that were refused, by the key of their effect (`plan.key_of`).
     """
 
     namespace: str
@@ -156,6 +158,7 @@ class Facts:
     apex: ApexState | None = None
     route: RouteState | None = None
     conflict: str | None = None
+    taken: frozenset[str] = frozenset()
     evidence: Evidence | None = None
     lag: float = 60.0
     queries: Mapping[str, str] = field(default_factory=dict)

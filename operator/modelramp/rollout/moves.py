@@ -91,7 +91,13 @@ def step(view: View, index: int, *, rule: str) -> Draft:
         message=f"{candidate.revision} gets {weight} % (step {index} of {total}), until {clock(until)}",
     )
     moved = candidate.model_copy(
-        update={"step": index, "step_started_at": view.now, "lost_seconds": 0.0, "resumed_at": None}
+        update={
+            "step": index,
+            "step_started_at": view.now,
+            "lost_seconds": 0.0,
+            "lost_until": None,
+            "resumed_at": None,
+        }
     )
     return draft.but(candidate=moved, paused=None, notices=(*draft.notices, notice), requeue_at=until)
 
@@ -200,6 +206,13 @@ def go_back(view: View, entry: RejectedRevision, target: RevisionStatus, *, rule
             promoted_at=status.promoted_at if status.candidate else None,
             history=ended(view, _failed(view, entry), RolloutOutcome.ROLLED_BACK, entry.reason.value),
         )
+    elif _is_gone(view, target):
+        message = (
+            f"{entry.revision} is rejected ({entry.message}) but the Deployment of {target.revision} is gone;"
+            " the weights stay as they are: set spec.version to a good version"
+        )
+        display = Display(phase=Phase.FAILED, reason="NoRollbackTarget", message=message, stalled=True)
+        draft = unchanged(view, rule=rule, display=display)
     else:
         message = (
             f"{entry.revision} is rejected ({entry.message}); waiting for a ready pod of {target.revision}"
@@ -216,6 +229,11 @@ def go_back(view: View, entry: RejectedRevision, target: RevisionStatus, *, rule
         notices=tuple(notices),
         requeue_at=view.now + view.facts.spec.drain if view.facts.spec else None,
     )
+
+
+def _is_gone(view: View, target: RevisionStatus) -> bool:
+    workload = view.workload(target.revision)
+    return (workload is None or workload.desired is None) and not view.revision(target).template
 
 
 def _can_take(view: View, entry: RejectedRevision, target: RevisionStatus) -> bool:
@@ -238,10 +256,23 @@ def with_bake_end(view: View, draft: Draft) -> Draft:
     previous, stable = view.status.previous, view.status.stable
     if not view.baking or previous is None or stable is None:
         return draft
-    if view.now < previous.keep_until:
-        return draft.but(requeue_at=previous.keep_until)
-    notice = Notice(reason="BakeEnded", message=f"{stable.revision} is proved; {previous.revision} is let go")
+    until = bake_until(view, previous)
+    if view.now < until:
+        return draft.but(requeue_at=until)
+    seen = "nothing was seen of it" if _unseen(view) else "no check has failed"
+    message = f"the bake of {stable.revision} is over, {seen}; {previous.revision} is let go"
+    notice = Notice(reason="BakeEnded", message=message, warning=_unseen(view))
     return draft.but(previous=None, notices=(*draft.notices, notice))
+
+
+def _unseen(view: View) -> bool:
+    return view.evidence is None or view.blind is not None
+
+
+def bake_until(view: View, previous: PreviousStatus) -> datetime:
+    """The end of the bake: one that sees nothing takes twice as long, because no data is not good data."""
+    begun = view.status.promoted_at or previous.keep_until
+    return previous.keep_until + (previous.keep_until - begun) if _unseen(view) else previous.keep_until
 
 
 def pin_to(entry: RejectedRevision, target: RevisionStatus) -> Rollback:

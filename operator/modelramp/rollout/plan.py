@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelramp.rollout.facts import APEX, ROLLBACK, ROUTE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -76,10 +78,9 @@ class WriteRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteApex:
-    """Let the apex Service select this revision."""
+    """Let the apex Service select this revision, at its port."""
 
     revision: Revision
-    port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,13 @@ class CreateRevision:
 
     revision: Revision
     replicas: int
-    progress_deadline: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateService:
+    """Make a revision's Service again, whose Deployment is there."""
+
+    revision: Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +133,32 @@ Effect = (
     | WriteRoute
     | WriteApex
     | CreateRevision
+    | CreateService
     | Scale
     | DeleteRevision
     | Notice
 )
+
+
+def key_of(effect: Effect) -> str:  # noqa: PLR0911 - one for each effect
+    """What a refusal of this effect is remembered under: one key for each thing that can be refused."""
+    match effect:
+        case WriteRollback() | ClearRollback():
+            return ROLLBACK
+        case WriteRoute():
+            return ROUTE
+        case WriteApex():
+            return APEX
+        case CreateRevision() | CreateService():
+            return effect.revision.name
+        case Scale():
+            return f"scale {effect.revision.name}"
+        case DeleteRevision():
+            return f"delete {effect.revision.name}"
+        case WriteStatus():
+            return "status"
+        case Notice():
+            return "event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

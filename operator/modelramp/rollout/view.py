@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from modelramp.api.status import (
+    FORMAT,
     ModelDeploymentStatus,
     PlanStatus,
     RejectedRevision,
@@ -81,9 +82,12 @@ def acknowledged(facts: Facts, scope: str) -> datetime | None:
     checkpoint = checkpoint_of(facts.status)
     if checkpoint is not None and checkpoint.scope == scope:
         return checkpoint.since
-    if facts.route is not None and facts.route.mark is not None and facts.route.mark.scope == scope:
-        return facts.route.mark.time
-    return None
+    mark = facts.route.mark if facts.route is not None else None
+    if mark is None or mark.scope != scope:
+        return None
+    # Whoever edits the annotation neither shortens a hold nor makes it endless.
+    decided = facts.status.candidate.step_started_at if facts.status.candidate else facts.status.promoted_at
+    return min(max(mark.time, decided or mark.time), facts.now)
 
 
 def checkpoint_of(status: ModelDeploymentStatus) -> Evidence | None:
@@ -143,6 +147,11 @@ class View:
         return self.facts.wanted if isinstance(self.facts.wanted, Unresolved) else None
 
     @property
+    def newer(self) -> bool:
+        """Whether status was written by a release that knows more than this one."""
+        return (self.status.format or 0) > FORMAT
+
+    @property
     def baking(self) -> bool:
         """Whether stable is new and the one before it is still warm."""
         return self.status.candidate is None and self.status.previous is not None
@@ -191,7 +200,8 @@ def _wrong_since(
     if ack is None or not shares:
         return None
     # Before that our own writes say that all was well.
-    last_right = max(time for time in (ack, facts.status_written) if time)
+    counted = facts.status.candidate.lost_until if facts.status.candidate else None
+    last_right = max(time for time in (ack, facts.status_written, counted) if time)
     if facts.route is None:
         return last_right
     live = {service: weight for service, weight in facts.route.weights.items() if weight}

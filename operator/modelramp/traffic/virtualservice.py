@@ -108,6 +108,15 @@ def hosts(body: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     )
 
 
+def wanted_hosts(deployment: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """The same of the route that a ModelDeployment asks for: its apex Service, and the hosts of the user."""
+    metadata = deployment["metadata"]
+    traffic = ((deployment.get("spec") or {}).get("traffic") or {}).get("istio") or {}
+    names = [metadata["name"], *(traffic.get("hosts") or [])]
+    gateways = ["mesh", *(traffic.get("gateways") or [])]
+    return hosts({"metadata": metadata, "spec": {"hosts": names, "gateways": gateways}})
+
+
 def _full_gateway(gateway: str, namespace: str) -> str:
     return gateway if gateway == "mesh" or "/" in gateway else f"{namespace}/{gateway}"
 

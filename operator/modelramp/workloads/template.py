@@ -40,7 +40,6 @@ def render_deployment(effect: CreateRevision, *, namespace: str, deployment: str
         },
         "spec": {
             "selector": {"matchLabels": {key: own[key] for key in (labels.DEPLOYMENT, labels.REVISION)}},
-            "progressDeadlineSeconds": effect.progress_deadline,
             "template": {"metadata": pods, "spec": _with_environment(template["spec"], revision.environment)},
         },
     }
@@ -50,7 +49,7 @@ def _with_environment(spec: Mapping[str, Any], environment: Mapping[str, str]) -
     """The pod specification with our variables first, so that the user's own may refer to them and win."""
     made = dict(spec)
     for group in ("initContainers", "containers"):
-        if group in spec:
+        if spec.get(group):
             made[group] = [_container(container, environment) for container in spec[group]]
     return made
 
@@ -73,7 +72,7 @@ def render_service(revision: Revision, *, namespace: str, deployment: str) -> di
             "labels": labels.common(deployment)
             | {labels.REVISION: revision.name, labels.VERSION: revision.version},
         },
-        "spec": _service_spec(revision, port=revision.port, deployment=deployment),
+        "spec": _service_spec(revision, deployment=deployment),
     }
 
 
@@ -88,15 +87,15 @@ def render_apex(effect: WriteApex, *, namespace: str, deployment: str) -> dict[s
             "labels": {labels.APEX: deployment, labels.MANAGED_BY: "modelramp"},
             "annotations": {labels.STABLE: effect.revision.name},
         },
-        "spec": _service_spec(effect.revision, port=effect.port, deployment=deployment),
+        "spec": _service_spec(effect.revision, deployment=deployment),
     }
 
 
-def _service_spec(revision: Revision, *, port: int, deployment: str) -> dict[str, Any]:
+def _service_spec(revision: Revision, *, deployment: str) -> dict[str, Any]:
     return {
         "selector": {labels.DEPLOYMENT: deployment, labels.REVISION: revision.name},
         # The name tells Istio the protocol.
-        "ports": [{"name": "http", "port": port, "targetPort": revision.port, "protocol": "TCP"}],
+        "ports": [{"name": "http", "port": revision.port, "targetPort": revision.port, "protocol": "TCP"}],
     }
 
 

@@ -39,6 +39,24 @@ def test_hold_must_be_a_duration(api: Api, name: str, hold: str) -> None:
     assert "must be a duration of at least 1s, in hours, minutes and seconds, such as 90s, 30m or 24h" in said
 
 
+def test_max_hold_is_not_shorter_than_hold(api: Api, name: str) -> None:
+    """A limit that ends before the hold does is refused at its field; as long as the hold is taken."""
+    step = {"weight": 5, "hold": "24h", "maxHold": "23h59m"}
+    said = api.refusal(deployment(name, strategy={"type": "Canary", "steps": [step]}))
+    assert "spec.strategy.steps[0].maxHold" in said
+    assert "maxHold must be at least as long as hold" in said
+    api.apply(deployment(name, strategy={"type": "Canary", "steps": [step | {"maxHold": "24h"}]}))
+
+
+@pytest.mark.parametrize("wrong", ["v2.1.0", "2.1", "2.1.0+build", "02.1.0", "2.1.0-RC1", "latest", ""])
+def test_version_must_be_semver(api: Api, name: str, wrong: str) -> None:
+    """What is no semantic version is refused at its field, with right ones shown."""
+    said = api.refusal(deployment(name, version=wrong))
+    assert "spec.version" in said
+    assert "must be a semantic version" in said
+    assert "such as" in said
+
+
 @pytest.mark.parametrize("hold", ["1s", "90s", "24h", "168h", "1h30m", "999999h"])
 def test_durations_are_taken_as_written(api: Api, name: str, hold: str) -> None:
     """A right duration is kept as it was written."""

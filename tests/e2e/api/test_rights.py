@@ -41,10 +41,10 @@ def rbac(cluster: Cluster) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(RBAC.read_text()))
 
 
-def allowed(cluster: Cluster, group: str, resource: str, verb: str) -> bool:
-    """What the API server's authorizer answers for the operator, in any namespace."""
+def allowed(cluster: Cluster, group: str, resource: str, verb: str, *, namespace: str = "default") -> bool:
+    """What the API server's authorizer answers for the operator, in a namespace that is not its own."""
     kind, _, part = resource.partition("/")
-    attributes = {"group": group, "resource": kind, "subresource": part, "verb": verb, "namespace": "default"}
+    attributes = {"group": group, "resource": kind, "subresource": part, "verb": verb, "namespace": namespace}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
@@ -54,18 +54,32 @@ def allowed(cluster: Cluster, group: str, resource: str, verb: str) -> bool:
     return bool(answer["status"]["allowed"])
 
 
-def test_every_right_of_the_file_holds(cluster: Cluster, rbac: list[dict[str, Any]]) -> None:
-    """ServiceAccount, role and binding fit together: each right that is written down is granted."""
-    (role,) = (document for document in rbac if document["kind"] == "ClusterRole")
-    rights = [
+def rights_of(role: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Group, resource and verb of everything a role grants."""
+    return [
         (group, resource, verb)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     ]
+
+
+def test_every_right_of_the_file_holds(cluster: Cluster, rbac: list[dict[str, Any]]) -> None:
+    """ServiceAccount, role and binding fit together: each right that is written down is granted."""
+    (role,) = (document for document in rbac if document["kind"] == "ClusterRole")
+    rights = rights_of(role)
     assert len(rights) > 30
     assert [right for right in rights if not allowed(cluster, *right)] == []
+
+
+def test_the_lease_is_the_operators_own_namespace(cluster: Cluster, rbac: list[dict[str, Any]]) -> None:
+    """It may get, create and update Leases where it lives, and touch none anywhere else."""
+    (role,) = (document for document in rbac if document["kind"] == "Role")
+    rights = rights_of(role)
+    assert {verb for _, _, verb in rights} == {"get", "create", "update"}
+    assert all(allowed(cluster, *right, namespace="modelramp-system") for right in rights)
+    assert not any(allowed(cluster, *right, namespace="kube-system") for right in rights)
 
 
 @pytest.mark.usefixtures("rbac")

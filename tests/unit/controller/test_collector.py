@@ -150,7 +150,7 @@ async def test_a_hanging_provider_is_given_up() -> None:
     store, plain = _healthy(), _healthy()
     async with _running(store, _subject()) as run, _running(plain, _subject()) as undisturbed:
         store.hang = True
-        await _until(26)
+        await _until(27)
         assert "did not answer within 3 s" in (run.evidence.metrics["error-rate"].trouble or "")
         store.hang = False
         await _until(45)

@@ -58,7 +58,7 @@ async def test_metrics_tell_of_passes_writes_and_phases() -> None:
     for number, phase in enumerate(("Healthy", "Healthy", "Progressing")):
         metadata = {"name": f"fraud-{number}", "namespace": "ml", "uid": str(number), "resourceVersion": "1"}
         store.put(MODEL_DEPLOYMENT, {"metadata": metadata, "status": {"phase": phase}})
-    telemetry.observe(store=store, depth=lambda: 7)
+    telemetry.observe(store=store, depth=lambda: 7, leads=lambda: True)
     telemetry.reconciled("ok", 0.01)
     telemetry.requested(MODEL_DEPLOYMENT, "apply", "Fenced", 0.02)
     telemetry.requested(MODEL_DEPLOYMENT, "list", "ok", 0.02)

@@ -42,6 +42,22 @@ def test_flags_have_the_names_of_the_variables_and_win(environment: pytest.Monke
     assert settings.namespaces == ("ml", "shop")
 
 
+def test_the_leader_is_elected_unless_told_otherwise() -> None:
+    """On by default with the Lease modelramp-system/modelramp; `--no-leader-elect` turns it off."""
+    settings = parse([])
+    assert (settings.leader_elect, settings.lease_namespace, settings.lease_name) == (
+        True,
+        "modelramp-system",
+        "modelramp",
+    )
+    assert (settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period) == (
+        15,
+        10,
+        2,
+    )
+    assert not parse(["--no-leader-elect"]).leader_elect
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("15", 15.0), ("1.5s", 1.5), ("10m", 600.0), ("1h30m", 5400.0), ("0.2", 0.2)]
 )
@@ -65,6 +81,8 @@ def test_the_standard_kubeconfig_variable_is_read(environment: pytest.MonkeyPatc
         (["--prometheus-url", "prometheus:9090"], "--prometheus-url (MODELRAMP_PROMETHEUS_URL)"),
         (["--workers", "0"], "--workers (MODELRAMP_WORKERS)"),
         (["--http-port", "70000"], "--http-port (MODELRAMP_HTTP_PORT)"),
+        (["--lease-duration", "10s"], "--lease-renew-deadline (MODELRAMP_LEASE_RENEW_DEADLINE)"),
+        (["--lease-retry-period", "10s"], "--lease-retry-period (MODELRAMP_LEASE_RETRY_PERIOD)"),
     ],
 )
 def test_a_wrong_setting_is_named_with_flag_and_variable(

@@ -14,10 +14,16 @@ from modelramp.rollout.rules.back import (
     deleting,
     rejected_revision,
     retry_requested,
+    status_lost,
     verdict_fails,
     workload_failed,
 )
-from modelramp.rollout.rules.changed import host_conflict, invalid_spec, reverted_or_superseded
+from modelramp.rollout.rules.changed import (
+    host_conflict,
+    invalid_spec,
+    newer_format,
+    reverted_or_superseded,
+)
 from modelramp.rollout.rules.forward import bake, idle, next_step, start
 from modelramp.rollout.rules.requests import (
     pause_requested,
@@ -32,11 +38,13 @@ Rule = Callable[[View], Draft | None]
 
 RULES: tuple[Rule, ...] = (
     deleting,
+    status_lost,
     abort_or_rollback_requested,
     verdict_fails,
     workload_failed,
     retry_requested,
     rejected_revision,
+    newer_format,
     reverted_or_superseded,
     invalid_spec,
     host_conflict,

@@ -16,7 +16,7 @@ from modelramp.api.status import (
 )
 from modelramp.judgement.verdict import Tier
 from modelramp.rollout.draft import Display, Draft, ended, unchanged
-from modelramp.rollout.moves import go_back, pin_to, reject, rolled_back
+from modelramp.rollout.moves import go_back, pin_to, reject, rolled_back, with_bake_end
 from modelramp.rollout.plan import Notice
 from modelramp.rollout.targets import entry_of, rollback_target
 
@@ -32,7 +32,20 @@ def deleting(view: View) -> Draft | None:
         return None
     message = "being deleted; the route, the Services and the pods go with it"
     display = Display(phase=Phase.PENDING, reason="Deleting", message=message)
-    return unchanged(view, rule="deleting", display=display)
+    return unchanged(view, rule="deleting", display=display).but(silent=True)
+
+
+def status_lost(view: View) -> Draft | None:
+    """Something serves here, and nothing tells what: nothing unjudged takes its place."""
+    facts = view.facts
+    if view.status.stable is not None or (facts.apex is None and facts.route is None):
+        return None
+    message = (
+        "status was lost, and what served before cannot be named: its Deployment is gone; want the version"
+        f" that served, or delete Service and VirtualService {facts.namespace}/{facts.name} to begin anew"
+    )
+    display = Display(phase=Phase.FAILED, reason="StatusLost", message=message, stalled=True)
+    return unchanged(view, rule="status_lost", display=display).but(candidate=None)
 
 
 def abort_or_rollback_requested(view: View) -> Draft | None:
@@ -98,16 +111,19 @@ def workload_failed(view: View) -> Draft | None:
     """The candidate's pods made no progress in time: the revision is rejected with their own reason."""
     candidate, stable, spec = view.status.candidate, view.status.stable, view.facts.spec
     workload = view.workload(candidate.revision if candidate else None)
-    if candidate is None or workload is None or spec is None or workload.unschedulable:
+    if candidate is None or workload is None or spec is None or workload.unready_since is None:
         return None
-    since, overdue = workload.unready_since, workload.overdue
-    if overdue is None and workload.ready == 0 and since and view.now - since >= spec.progress_deadline:
-        limit = format_duration(spec.progress_deadline)
-        overdue = f"no pod of {candidate.revision} became ready within {limit}"
-    if overdue is None:
+    if workload.unschedulable and not workload.trouble:
+        # No room is no fault of the revision.
+        return None
+    # Time without a node, or before this step was decided, does not count.
+    known = (workload.unready_since, workload.scheduled, candidate.step_started_at)
+    since = max(time for time in known if time is not None)
+    if view.now - since < spec.progress_deadline:
         return None
     reason = RollbackReason.WORKLOAD_FAILED if workload.trouble else RollbackReason.PROGRESS_DEADLINE
-    message = workload.trouble or overdue
+    limit = format_duration(spec.progress_deadline)
+    message = workload.trouble or f"the pods of {candidate.revision} were not ready within {limit}"
     if stable is None:
         display = Display(
             phase=Phase.FAILED,
@@ -128,16 +144,22 @@ def retry_requested(view: View) -> Draft | None:
     request, wanted = view.facts.request, view.wanted
     if request is None or request.action != "retry" or wanted is None or wanted.name not in view.rejected:
         return None
-    if view.status.candidate is not None:
+    stable = view.status.stable
+    if stable is not None and stable.revision == wanted.name:
+        return None
+    if view.status.candidate is not None or view.newer:
         return None
     message = f"{wanted.name} is tried again"
     display = Display(phase=Phase.PENDING, reason="Retry", message=f"{message}: request {request.id}")
     draft = unchanged(view, rule="retry_requested", display=display)
+    without = {name: entry for name, entry in view.rejected.items() if name != wanted.name}
+    pin = view.facts.rollback
+    if pin is not None and pin.rejected_revision == wanted.name:
+        # The rejection leaves spec before status forgets it; the request is answered when both have.
+        return draft.but(clear=True)
     return draft.but(
-        rejected={name: entry for name, entry in view.rejected.items() if name != wanted.name},
+        rejected=without,
         request=RequestStatus(id=request.id, action="retry", result=RequestResult.DONE, message=message),
-        # The rejection leaves spec before status forgets it: a crash in between leaves it unanswered.
-        back=True,
         notices=(Notice(reason="RequestAnswered", message=message),),
         requeue_at=view.now,
     )
@@ -145,27 +167,42 @@ def retry_requested(view: View) -> Draft | None:
 
 def rejected_revision(view: View) -> Draft | None:
     """The wanted revision was taken back: finish that, then stay with what is known to be good."""
-    wanted, status = view.wanted, view.status
-    if wanted is None or status.stable is None or wanted.name not in view.rejected:
+    wanted, status, back = view.wanted, view.status, going(view)
+    # Whoever serves must not be rejected, whatever is wanted by now.
+    if back is not None and back[0].revision in view.rejected:
+        return go_back(view, view.rejected[back[0].revision], back[1], rule="rejected_revision", new=False)
+    if status.stable is not None and status.candidate is None and status.stable.revision in view.rejected:
+        found = _without_previous(view, view.rejected[status.stable.revision], status.stable)
+        if found is not None:
+            return found
+    if wanted is None or wanted.name not in view.rejected:
         return None
     entry = view.rejected[wanted.name]
-    back = going(view)
-    if back is not None and back[0].revision == wanted.name:
-        return go_back(view, entry, back[1], rule="rejected_revision", new=False)
-    if status.stable.revision == wanted.name:
-        return _without_previous(view, entry, status.stable)
+    if status.stable is None:
+        return _nothing_to_serve(view, entry)
     display = rolled_back(view, entry, status.stable.revision)
     draft = unchanged(view, rule="rejected_revision", display=display)
     if status.candidate is not None:
         history = ended(view, status.candidate, RolloutOutcome.SUPERSEDED)
         draft = draft.but(candidate=None, history=history, back=True)
-    return draft.but(rollback=pin_to(entry, status.stable), previous=None)
+    return with_bake_end(view, draft.but(rollback=pin_to(entry, status.stable)))
 
 
-def _without_previous(view: View, entry: RejectedRevision, stable: RevisionStatus) -> Draft:
+def _nothing_to_serve(view: View, entry: RejectedRevision) -> Draft:
+    message = (
+        f"{entry.revision} is rejected ({entry.message}) and no other revision is known: want another version"
+    )
+    display = Display(phase=Phase.FAILED, reason="NoRollbackTarget", message=message, stalled=True)
+    return unchanged(view, rule="rejected_revision", display=display).but(candidate=None)
+
+
+def _without_previous(view: View, entry: RejectedRevision, stable: RevisionStatus) -> Draft | None:
     """Stable itself is rejected and status names no previous: only the rejection still knows where to go."""
     target = view.workload(entry.to_revision)
     if target is None or target.revision.name == stable.revision:
+        if view.wanted is not None and view.wanted.name != stable.revision:
+            # Another version is wanted: that is the way out.
+            return None
         display = Display(
             phase=Phase.FAILED,
             reason="NoRollbackTarget",

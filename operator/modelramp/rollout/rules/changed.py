@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelramp.api.status import Phase, RolloutOutcome
+from modelramp.api.status import FORMAT, Phase, RolloutOutcome
 from modelramp.rollout.draft import Display, Draft, ended, unchanged
 from modelramp.rollout.moves import begin, percent, serving, with_bake_end
 from modelramp.rollout.plan import Notice
@@ -47,6 +47,26 @@ def invalid_spec(view: View) -> Draft | None:
         text=problem.reason,
     )
     return with_bake_end(view, unchanged(view, rule="invalid_spec", display=display))
+
+
+def newer_format(view: View) -> Draft | None:
+    """Status is another release's, and says more than can be read here: nothing moves forward."""
+    if not view.newer:
+        return None
+    candidate, stable = view.status.candidate, view.status.stable
+    stays = f"; {candidate.revision} stays at {percent(view)} %" if candidate and stable else ""
+    serves = f"; {stable.revision} keeps serving" if stable else ""
+    message = (
+        f"status has format {view.status.format}, this release reads {FORMAT}{stays}{serves}:"
+        " run the release that wrote it, or a later one; a failing check, abort and rollback still take back"
+    )
+    display = Display(
+        phase=Phase.PROGRESSING if candidate else Phase.PENDING,
+        reason="NewerFormat",
+        message=message,
+        stalled=True,
+    )
+    return unchanged(view, rule="newer_format", display=display)
 
 
 def host_conflict(view: View) -> Draft | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelramp.api.status import Phase
 from modelramp.rollout.draft import Display, Draft, unchanged
-from modelramp.rollout.moves import begin, clock, promote, serving, step, with_bake_end
+from modelramp.rollout.moves import bake_until, begin, clock, promote, serving, step, with_bake_end
 from modelramp.rollout.policy import MAX_WEIGHT, last_index, replicas_for, weight_at
 from modelramp.rollout.targets import is_way_back
 
@@ -56,8 +56,9 @@ def waiting_for_pods(view: View, needed: int, ready: int, weight: int) -> Draft:
     text = f"{reason}: {ready}/{needed} pods ready"
     display = Display(phase=phase, reason=reason, message=message, text=text)
     draft = unchanged(view, rule="next_step", display=display).but(capacity=weight)
-    spec, since = view.facts.spec, workload.unready_since if workload else None
-    return draft.but(requeue_at=since + spec.progress_deadline) if spec and since else draft
+    known = (candidate.step_started_at, workload and workload.unready_since, workload and workload.scheduled)
+    since = max((time for time in known if time), default=view.now)
+    return draft.but(requeue_at=since + view.facts.spec.progress_deadline) if view.facts.spec else draft
 
 
 def bake(view: View) -> Draft | None:
@@ -67,7 +68,7 @@ def bake(view: View) -> Draft | None:
         return None
     if view.wanted is not None and view.wanted.name != stable.revision:
         return None
-    until = status.previous.keep_until
+    until = bake_until(view, status.previous)
     if view.now < until:
         return unchanged(view, rule="bake", display=serving(stable, clock(until))).but(requeue_at=until)
     return with_bake_end(view, unchanged(view, rule="bake", display=serving(stable, None)))

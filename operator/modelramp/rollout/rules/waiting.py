@@ -21,7 +21,7 @@ LEAD = timedelta(seconds=60)
 def stable_unready(view: View) -> Draft | None:
     """Stable has no ready pod in mid-rollout: hold."""
     candidate, stable = view.status.candidate, view.status.stable
-    if candidate is None or stable is None or candidate.step == 0 or view.ready(stable.revision):
+    if candidate is None or stable is None or candidate.direct or view.ready(stable.revision):
         return None
     message = (
         f"{stable.revision} has no ready pod; {candidate.revision} stays at {percent(view)} % until then"
@@ -37,8 +37,10 @@ def not_acknowledged(view: View) -> Draft | None:
     candidate, plan = view.status.candidate, view.plan
     if candidate is None or plan is None or candidate.step == 0 or view.ack is not None:
         return None
-    until = clock(view.now + hold_at(plan, candidate.step))
-    display = holding(weight_at(plan, candidate.step), candidate.step, last_index(plan), until)
+    weight = weight_at(plan, candidate.step)
+    where = f"step {candidate.step} of {last_index(plan)}"
+    message = f"{where}: the route is to give {weight} % to {candidate.revision}"
+    display = Display(phase=Phase.PROGRESSING, reason="StepEntered", message=message)
     return unchanged(view, rule="not_acknowledged", display=display)
 
 

@@ -1,0 +1,101 @@
+"""Counted traffic in place of a metrics provider, and what one process has counted of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from modelramp.judgement.evidence import (
+    Counts,
+    Evidence,
+    Look,
+    NoData,
+    ProviderError,
+    advance,
+    counted_until,
+    interrupted,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from modelramp.controller.book import Subject
+
+Moment = tuple[bool, int, dict[tuple[str, str], float]]
+
+
+@dataclass
+class Meter:
+    """What happens to requests, and whether it can be seen.
+
+    Attributes:
+        bad: share of bad requests by version and check; missing: none.
+        answer: what is seen instead of counts: no data, or an error (what it hides is counted later).
+        rate: requests a second and arm.
+        history: by second: whether there was data, the rate and the shares.
+    """
+
+    bad: dict[tuple[str, str], float] = field(default_factory=dict)
+    answer: NoData | ProviderError | None = None
+    rate: int = 50
+    history: dict[int, Moment] = field(default_factory=dict)
+
+    def tick(self, now: datetime) -> None:
+        """What happened in the second before `now`."""
+        self.history[int(now.timestamp())] = (not isinstance(self.answer, NoData), self.rate, dict(self.bad))
+
+    def seen(self, at: int, service: str, check: str) -> Counts | NoData:
+        """What one look shows of a revision's Service."""
+        there, rate, bad = self.history.get(at, (False, 0, {}))
+        if not there:
+            return NoData()
+        for (version, name), share in bad.items():
+            if name == check and f"-{version.replace('.', '-')}-" in service:
+                return Counts(n=rate, k=round(rate * share))
+        return Counts(n=rate, k=0)
+
+
+class Collector:
+    """What one process counts: as the real one, looks that were missed are replayed from the checkpoint."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._subjects: dict[tuple[str, str], Subject] = {}
+        self._books: dict[tuple[str, str], Evidence] = {}
+
+    def track(self, subject: Subject) -> None:
+        """As the real one."""
+        known = self._books.get(subject.key)
+        if known is None or known.scope != subject.scope:
+            stored = subject.checkpoint
+            same = stored if stored and stored.scope == subject.scope else None
+            self._books[subject.key] = same or Evidence(scope=subject.scope, since=subject.since)
+        self._subjects[subject.key] = subject
+
+    def untrack(self, key: tuple[str, str]) -> None:
+        """As the real one."""
+        self._subjects.pop(key, None)
+        self._books.pop(key, None)
+
+    def evidence(self, key: tuple[str, str], scope: str) -> Evidence | None:
+        """As the real one."""
+        known = self._books.get(key)
+        return known if known and known.scope == scope else None
+
+    def look(self, now: datetime) -> bool:
+        """One look of every subject, on the grid; whether anything new was seen."""
+        before = dict(self._books)
+        for key, subject in self._subjects.items():
+            for check in subject.plan.checks:
+                self._count(key, subject, check.name, int(now.timestamp()))
+        return before != self._books
+
+    def _count(self, key: tuple[str, str], subject: Subject, check: str, until: int) -> None:
+        evidence, interval = self._books[key], subject.plan.interval
+        if isinstance(self._meter.answer, ProviderError):
+            self._books[key] = interrupted(evidence, check, self._meter.answer.message, subject.plan)
+            return
+        for at in range(counted_until(evidence, check, subject.plan) + interval, until + 1, interval):
+            arms = {arm: self._meter.seen(at, service.name, check) for arm, service in subject.arms.items()}
+            evidence = advance(evidence, check, Look(at=at, arms=arms), subject.plan)
+        self._books[key] = evidence
