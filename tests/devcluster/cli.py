@@ -86,7 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("rest", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
     command = add("kubeconfig", _kubeconfig, "Write a kubeconfig and print its path.")
     command.add_argument(
-        "--inside", action="store_true", help="for use inside the namespace (default: on the host)"
+        "--inside",
+        action="store_true",
+        default=None,
+        help="for use inside the namespace (default: where this runs)",
     )
     command.add_argument("--user", default="admin", help="for any user (default: admin)")
     command.add_argument("--group", action="append", dest="groups", help="of the user; may be repeated")

@@ -68,8 +68,10 @@ def test_the_walk_through_is_true(installed: Cluster, process: OperatorProcess) 
     steps = commands()
     assert len(steps) > 10
     script = "set -e\n" + "\n".join(f"{command}\necho '{MARK}'" for command, _ in steps)
+    # The README speaks to somebody on the host, and this may run in the cluster's namespace.
+    on_host = ["nsenter", "--net=/proc/1/ns/net"] if installed.is_inside else []
     shell = subprocess.Popen(
-        ["bash", "-c", script],
+        [*on_host, "bash", "-c", script],
         cwd=ROOT,
         env=installed.environment(),
         stdin=subprocess.DEVNULL,
