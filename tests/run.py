@@ -81,6 +81,7 @@ HEADER = f"{'suite':14} {'budget':>9} {'took':>9} {'passed':>7} {'failed':>7} {'
 SUITES = (
     Suite(name="unit", budget=240, paths=("tests/unit", "tests/devcluster"), cluster=False),
     Suite(name="control-plane", budget=240, paths=("tests/devcluster",)),
+    Suite(name="readme", budget=180, paths=("tests/readme",)),
     Suite(name="api", budget=90, paths=("tests/e2e/api",), inside=True),
     Suite(name="end-to-end", budget=900, paths=("tests/e2e",), inside=True, ignore=("tests/e2e/api",)),
 )
