@@ -134,7 +134,7 @@ def test_x02_a_killed_leader_is_followed(rollout: Driver, pair: Pair, record_pro
 
 @pytest.mark.slow
 def test_x04_a_stalled_leader_does_nothing_when_it_goes_on(rollout: Driver, pair: Pair) -> None:
-    """SIGSTOP for longer than the lease, the other moves on, SIGCONT: not one write; it stands by, and can lead again."""
+    """SIGSTOP for longer than the lease, the other moves on, SIGCONT: not one write; it can lead again."""
     rollout.deployment("1.0.0", hold=f"{HOLD_SECONDS:g}s", weights=PROVED_SOON)
     rollout.traffic(100)
     rollout.version("1.1.0")
