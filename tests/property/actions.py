@@ -14,16 +14,16 @@ from modelramp.kube.kinds import (
     VIRTUAL_SERVICE,
     WATCHED,
 )
-from support.faults import Fault
 from support.manifests import KEY
 
 if TYPE_CHECKING:
     from modelramp.kube.kinds import Kind
     from property.simulation import Simulation
-    from support.faults import Write
+    from support.faults import Fault, Write
 
 VERSIONS = ("1.0.0", "1.1.0", "2.0.0")
 UNKNOWN = "9.9.9"
+REQUESTS = ("promote", "skip-step", "pause", "resume", "abort", "retry", "rollback", "dance")
 WEIGHTS = ((5, 20, 50), (20, 50), (10,), (5, 25, 50, 75))
 KINDS: dict[str, Kind] = {
     "object": MODEL_DEPLOYMENT,
@@ -59,7 +59,7 @@ class Want:
 
 @dataclass(frozen=True)
 class Edit:
-    """The user changes one thing in the spec: image, steps, hold, limit, replicas, paused, onRevert, invalid."""
+    """The user changes one thing in the spec; what there is: the knobs of the simulation."""
 
     what: str
     value: Any

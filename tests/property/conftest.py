@@ -1,4 +1,4 @@
-"""How many stories are told: the same ones each time in `make test`, many more and new ones in `make test-full`."""
+"""How many stories are told: the same ones in each `make test`, many and new ones in `make test-full`."""
 
 from __future__ import annotations
 

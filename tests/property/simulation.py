@@ -148,7 +148,7 @@ class Simulation:
     # -- the end -------------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """Faults stop and metrics are good: what is wanted serves, or the last good one; then nothing stirs."""
+        """Faults stop, metrics are good: what is wanted serves, or the last good one; then nothing stirs."""
         self.say("script", "faults stop, metrics are good, the user's mistakes are corrected")
         world = self.world
         world.cluster.faults = Faults()

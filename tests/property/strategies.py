@@ -20,10 +20,10 @@ EDIT = st.one_of(
     st.builds(a.Edit, st.just("on_revert"), st.sampled_from(("Direct", "Canary"))),
     st.builds(a.Edit, st.just("invalid"), st.booleans()),
 )
-REQUESTS = ("promote", "skip-step", "pause", "resume", "abort", "retry", "rollback", "dance")
+
 ASK = st.builds(
     a.Ask,
-    st.sampled_from(REQUESTS),
+    st.sampled_from(a.REQUESTS),
     override=st.booleans(),
     reason=st.sampled_from(("", "prices are wrong")),
     to=st.sampled_from(("", "", *a.VERSIONS)),

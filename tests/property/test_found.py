@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from property.actions import BreakRoute, Edit
+from property.actions import BreakRoute, Edit, Wait, Want
 from property.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -17,6 +17,13 @@ FOUND: dict[str, list[Action]] = {
         Edit("image", "server:2"),
         Edit("image", "server:1"),
         BreakRoute(delete=True),
+    ],
+    "a route that cannot be put back is not said to be": [
+        Want("1.1.0"),
+        Wait(2),
+        Edit("invalid", value=True),
+        BreakRoute(),
+        Wait(10),
     ],
 }
 
