@@ -1,4 +1,7 @@
-"""What all tests share: the control plane, and that a test which needs it may not be skipped on CI."""
+"""What all tests share: the control plane, that a test which needs it may not be skipped on CI, and examples.
+
+On CI generated examples are the same in each run; elsewhere they are new ones, and a failure can be repeated.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from devcluster.cluster import Cluster
+
+settings.register_profile(
+    "ci", max_examples=100, derandomize=True, database=None, deadline=None, print_blob=True
+)
+settings.register_profile("local", print_blob=True)
 
 
 @pytest.fixture(scope="session")
@@ -37,20 +46,19 @@ def pytest_configure() -> None:
         asyncio.set_event_loop(None)
 
 
-def _forbidden() -> bool:
+def _on_ci() -> bool:
     return os.environ.get("CI", "").lower() == "true"
+
+
+# the tests' own settings build on the profile; --hypothesis-profile has the last word
+settings.load_profile("ci" if _on_ci() else "local")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, pytest.TestReport]:
     """On CI a skipped test of the control plane has failed: it proved nothing."""
     report: pytest.TestReport = yield
-    if (
-        report.skipped
-        and not hasattr(report, "wasxfail")
-        and _forbidden()
-        and item.get_closest_marker("cluster")
-    ):
+    if report.skipped and not hasattr(report, "wasxfail") and _on_ci() and item.get_closest_marker("cluster"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} may not be skipped on CI: {report.longrepr}"
     return report
@@ -60,7 +68,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, pytest.
 def pytest_make_collect_report() -> Generator[None, Any, pytest.CollectReport]:
     """On CI no module may skip itself: that would hide its tests before their marks are seen."""
     report: pytest.CollectReport = yield
-    if report.skipped and _forbidden():
+    if report.skipped and _on_ci():
         report.outcome = "failed"
         report.longrepr = f"{report.nodeid} may not be skipped on CI: {report.longrepr}"
     return report

@@ -38,6 +38,8 @@ class Suite:
         cluster: the tests are those that need a control plane, or those that do not.
         inside: run in the network namespace of an instance that the suites share.
         ignore: what pytest does not collect.
+        options: what else pytest is told.
+        deep: what it is told instead with `--full`.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Suite:
     cluster: bool = True
     inside: bool = False
     ignore: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    deep: tuple[str, ...] = ()
 
     def command(self, *, full: bool, report: Path) -> list[str]:
         """How it is started."""
@@ -54,6 +58,7 @@ class Suite:
         within = [*python, "devcluster", "exec", "--instance", INSTANCE, "--"] if self.inside else []
         ignored = [f"--ignore={path}" for path in self.ignore]
         options = ["-q", "-m", " and ".join(marks), f"--junitxml={report}", "--durations=5", *ignored]
+        options += self.deep if full else self.options
         return [*within, *python, "pytest", *options, *self.paths]
 
 
@@ -80,6 +85,14 @@ class Outcome:
 HEADER = f"{'suite':14} {'budget':>9} {'took':>9} {'passed':>7} {'failed':>7} {'skipped':>8}"
 SUITES = (
     Suite(name="unit", budget=240, paths=("tests/unit", "tests/devcluster"), cluster=False),
+    Suite(
+        name="property",
+        budget=240,
+        paths=("tests/property",),
+        cluster=False,
+        options=("--hypothesis-profile=stories",),
+        deep=("--hypothesis-profile=deep",),
+    ),
     Suite(name="control-plane", budget=240, paths=("tests/devcluster",)),
     Suite(name="readme", budget=180, paths=("tests/readme",)),
     Suite(name="api", budget=90, paths=("tests/e2e/api",), inside=True),

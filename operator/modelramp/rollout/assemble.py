@@ -328,14 +328,15 @@ def _let_go(view: View, needed: set[str], shrink: list[Effect]) -> datetime | No
         if state.desired == 0:
             idle.append(state)
             continue
-        if route is not None:
-            if route.weights.get(state.revision.service):
-                # Its traffic is being taken away in this pass; the route's own event wakes us.
-                continue
-            over = (route.mark.time if route.mark else view.now) + spec.drain
-            if over > view.now:
-                later = min(over, later or over)
-                continue
+        if route is not None and route.weights.get(state.revision.service):
+            # Its traffic is being taken away in this pass; the route's own event wakes us.
+            continue
+        # A route that is gone cannot say since when: our last word can.
+        last = route.mark.time if route is not None and route.mark else view.facts.status_written
+        over = (last or view.now) + spec.drain
+        if over > view.now:
+            later = min(over, later or over)
+            continue
         shrink.append(Scale(revision=state.revision, replicas=0))
     wanted = view.wanted.name if view.wanted else None
     idle.sort(key=lambda state: state.created or view.now, reverse=True)

@@ -93,12 +93,19 @@ class Draft:
         return replace(self, **changes)
 
 
+def _repairable(view: View) -> bool:
+    """Whether this pass can put the route back: it is told, and counted, once it does."""
+    facts = view.facts
+    refused = facts.refusals.get(ROUTE)
+    ours = facts.route is not None or facts.conflict is None
+    return facts.spec is not None and ours and (refused is None or refused.again <= view.now)
+
+
 def unchanged(view: View, *, rule: str, display: Display) -> Draft:
     """The state as it is, with what was seen of the route added to the step's lost time."""
     status, candidate = view.status, view.status.candidate
     notices: tuple[Notice, ...] = ()
-    refused = view.facts.refusals.get(ROUTE)
-    if view.wrong_since is not None and (refused is None or refused.again <= view.now):
+    if view.wrong_since is not None and _repairable(view):
         notices = (
             Notice(
                 reason="RouteRepaired",

@@ -6,7 +6,9 @@ import json
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,9 @@ from modelramp.judgement.verdict import Arm
 from modelramp.metrics.profiles.envoy import cluster
 from modelramp.metrics.service import ServiceRef
 from support.counterstore import CounterStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEY = ("ml", "fraud")
 ZERO = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -32,7 +37,11 @@ def _subject(since: float = 3.0, *, plan: Plan = PLAN, checkpoint: Evidence | No
 
 
 _CHANGE = st.sampled_from(["on", "off", "reset", "nan", "inf", "burst"])
+COUNTERS = [
+    (service, pod, answer) for service in (NEW, OLD) for pod in ("g1", "g2") for answer in ("2xx", "5xx")
+]
 _LIFE = st.lists(_CHANGE, min_size=30, max_size=30)
+_LIVES = st.lists(_LIFE, min_size=len(COUNTERS), max_size=len(COUNTERS))
 
 
 def _life(changes: list[str]) -> dict[int, float]:
@@ -61,15 +70,13 @@ def _collect(store: CounterStore, subject: Subject, looks: list[int]) -> Evidenc
     return evidence
 
 
-def _agree(data: st.DataObject, *, stretch: int) -> None:
+def _agree(lives: Sequence[Sequence[str]], *, stretch: int, cut: int) -> None:
+    """One life for each counter; a change lasts for ``stretch`` looks, a checkpoint is after ``cut``."""
     store = CounterStore(ORIGIN)
-    for service in (NEW, OLD):
-        for pod in ("g1", "g2"):
-            for answer in ("2xx", "5xx"):
-                changes = [change for change in data.draw(_LIFE) for _ in range(stretch)]
-                store.add(service, _life(changes), pod, response_code_class=answer)
+    for (service, pod, answer), life in zip(COUNTERS, lives, strict=True):
+        changes = [change for change in life for _ in range(stretch)]
+        store.add(service, _life(changes), pod, response_code_class=answer)
     last = len(changes)
-    cut = data.draw(st.integers(2, last))
     live = _collect(store, _subject(), list(range(last)))
     assert _collect(store, _subject(), [last - 1]) == live, "one replay of everything"
     stored = json.loads(json.dumps(_collect(store, _subject(), list(range(cut))).to_dict()))
@@ -78,18 +85,27 @@ def _agree(data: st.DataObject, *, stretch: int) -> None:
     assert live.metrics["error-rate"].at == ORIGIN + 10 * (last - 1)
 
 
-@given(data=st.data())
+@given(lives=_LIVES, cut=st.integers(2, 30))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_replay_equals_live_to_the_last_bit(data: st.DataObject) -> None:
+def test_replay_equals_live_to_the_last_bit(lives: list[list[str]], cut: int) -> None:
     """Births, resets, gaps, NaN and infinities in several gateways: live, replayed and resumed agree."""
-    _agree(data, stretch=1)
+    _agree(lives, stretch=1, cut=cut)
 
 
-@given(data=st.data())
+@given(lives=_LIVES, cut=st.integers(2, 30 * 25))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_replay_equals_live_over_long_gaps(data: st.DataObject) -> None:
+def test_replay_equals_live_over_long_gaps(lives: list[list[str]], cut: int) -> None:
     """The same when series are gone, or without a usable value, for longer than they are remembered."""
-    _agree(data, stretch=25)
+    _agree(lives, stretch=25, cut=cut)
+
+
+@pytest.mark.parametrize("cut", [65, 70, 71, 75, 80, 81, 85])
+def test_replay_equals_live_when_a_process_restarts_in_a_gap(cut: int) -> None:
+    """A restart is dated by a counter whose value only live remembers; the errors come back after it."""
+    answers = ["on", "on", "off", "off", "off", "off", "reset", "on", "on", "on"]
+    errors = ["on", "off", "off", "off", "nan", "off", "off", "off", "burst", "on"]
+    _agree([answers, errors, *[["on"] * 10] * 6], stretch=10, cut=cut)
+    _agree([errors, answers, *[["on"] * 10] * 6], stretch=10, cut=cut)
 
 
 def test_long_replays_go_in_parts() -> None:

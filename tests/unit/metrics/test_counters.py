@@ -6,7 +6,7 @@ import copy
 import math
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from modelramp.metrics.counters import Counters, Sample, carry, unusable
@@ -58,6 +58,18 @@ def test_a_counter_that_is_missing_in_a_restart_starts_from_zero() -> None:
     assert runs[1:] == [{GOOD: 5}, {GOOD: 1, BAD: 1}]
 
 
+def test_a_reset_behind_a_value_that_cannot_be_counted_counts_the_new_value() -> None:
+    """A counter that fell began again, whatever was seen in between; so did the others of its process."""
+    runs = _run({GOOD: 9, BAD: 2}, {GOOD: math.nan, BAD: math.nan}, {GOOD: 5, BAD: 3})
+    assert runs[2] == {GOOD: 5, BAD: 3}
+
+
+def test_a_counter_without_a_value_since_before_a_restart_is_a_mark() -> None:
+    """Whether it was last seen before or after the restart is not known: when it is back, nothing counts."""
+    runs = _run({GOOD: 9, BAD: 2}, {GOOD: math.nan, BAD: math.nan}, {GOOD: 5}, {GOOD: 6, BAD: 3})
+    assert runs[3] == {GOOD: 1, BAD: 0}
+
+
 def test_a_death_counts_nothing() -> None:
     """A gateway that goes away takes nothing back."""
     assert _run({GOOD: 5, OTHER: 7}, {GOOD: 6})[1] == {GOOD: 1}
@@ -101,6 +113,21 @@ VALUES = st.one_of(st.integers(0, 6).map(float), st.sampled_from([math.nan, math
 POINTS = st.lists(st.dictionaries(st.sampled_from([GOOD, BAD, OTHER, (B, "5xx")]), VALUES), max_size=20)
 
 
+# the value of GOOD is older than the window, but not that it was there when its process restarted
+FORGOTTEN: list[Samples] = [{GOOD: 0}, {BAD: 5}, {}, {}, {}, {GOOD: math.nan}, {}, {BAD: 0}, {GOOD: 5}]
+# what shows the restart is older than the window, and so seen live only
+UNSEEN: list[Samples] = [
+    {OTHER: 1, GOOD: 2, BAD: 4},
+    {OTHER: 1},
+    {OTHER: 1, GOOD: math.nan},
+    {OTHER: 1, BAD: 1},
+    {OTHER: 1},
+    {OTHER: 1, GOOD: 9},
+]
+
+
+@example(points=FORGOTTEN, cut=7, window=6)
+@example(points=UNSEEN, cut=4, window=3)
 @given(points=POINTS, cut=st.integers(0, 20), window=st.integers(1, 6))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_replay_from_the_window_equals_going_on(points: list[Samples], cut: int, window: int) -> None:
