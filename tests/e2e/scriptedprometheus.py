@@ -29,8 +29,9 @@ class ScriptedPrometheus:
     """Listens on loopback.
 
     Attributes:
-        bad: share of failed requests by version; missing: none.
-        odd: what is wrong with the counters of a version: NaN, +Inf, several (gateways), reset.
+        bad: share of failed requests by version; missing: none. A change looks as if the gateway began again.
+        odd: what is wrong with the counters of a version: NaN, +Inf, reset; several: two gateways, of which
+            the second has all the failures.
         hangs: accepts connections, and answers nothing.
     """
 
@@ -108,11 +109,11 @@ class ScriptedPrometheus:
             yield from self._of(cluster, ".".join(version.groups()), times, latency=query.startswith(LATENCY))
 
     def _of(self, cluster: str, version: str, times: range, *, latency: bool) -> Iterator[dict[str, object]]:
-        odd, bad = self.odd.get(version, ""), round(RATE * self.bad.get(version, 0.0))
-        gateways = ("gateway-0", "gateway-1") if odd == "several" else ("gateway-0",)
+        odd, failing = self.odd.get(version, ""), round(RATE * self.bad.get(version, 0.0))
+        gateways = {"gateway-0": 0, "gateway-1": failing} if odd == "several" else {"gateway-0": failing}
         label = "le" if latency else "response_code_class"
-        rates = {"500": RATE, "+Inf": RATE} if latency else {"2xx": RATE - bad, "5xx": bad}
-        for gateway in gateways:
+        for gateway, bad in gateways.items():
+            rates = {"500": RATE, "+Inf": RATE} if latency else {"2xx": RATE - bad, "5xx": bad}
             for component, rate in rates.items():
                 values = [[at, self._value(at, rate, odd)] for at in times if at >= self._epoch]
                 if values:
