@@ -67,13 +67,15 @@ RIVAL = st.one_of(
 
 
 def _story(*kinds: st.SearchStrategy[a.Action]) -> st.SearchStrategy[list[a.Action]]:
-    """Five chapters, so that most stories are long; each shrinks to nothing by itself."""
-    chapter = st.lists(st.one_of(WAIT, WAIT, WANT, *kinds), max_size=12)
-    return st.tuples(*[chapter] * 5).map(lambda chapters: [action for part in chapters for action in part])
+    """A rollout, and five chapters, so that most stories are long; each shrinks to nothing by itself."""
+    begin = st.lists(st.sampled_from(a.VERSIONS[1:]).map(a.Want), max_size=1)
+    chapter = st.lists(st.one_of(WAIT, WAIT, WAIT, *kinds), max_size=10)
+    parts = st.tuples(begin, chapter, chapter, begin, chapter, chapter)
+    return parts.map(lambda found: [action for part in found for action in part])
 
 
-PEOPLE = _story(EDIT, ASK, METRICS, PODS)
-FAULTS = _story(FAIL, CRASH, KILL, METRICS, ASK)
+PEOPLE = _story(WANT, EDIT, ASK, METRICS, METRICS, PODS)
+FAULTS = _story(WANT, FAIL, CRASH, KILL, METRICS, ASK)
 HANDS = _story(USERS_HANDS, LAG, METRICS, ASK, EDIT)
-LEADERS = _story(RIVAL, RIVAL, METRICS, ASK, KILL)
-ANYTHING = _story(EDIT, ASK, METRICS, PODS, USERS_HANDS, FAIL, CRASH, KILL, LAG, RIVAL)
+LEADERS = _story(RIVAL, RIVAL, METRICS, ASK, KILL, WANT)
+ANYTHING = _story(EDIT, ASK, METRICS, PODS, USERS_HANDS, FAIL, CRASH, KILL, LAG, RIVAL, WANT)
