@@ -15,7 +15,8 @@ import pytest
 from modelramp.controller.feed import Feed
 from modelramp.controller.store import Store
 from modelramp.kube import login, watch
-from modelramp.kube.client import Client
+from modelramp.kube.client import PAGE, Client
+from modelramp.kube.errors import Missing, Unavailable
 from modelramp.kube.kinds import MODEL_DEPLOYMENT, SERVICE, WATCHED, Kind
 from support.api import deployment
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 
 CRDS = Path(__file__).parents[2] / "crds"
+CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap", selector="paged=yes")
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +184,46 @@ async def test_a_kind_that_is_installed_later_is_watched_then(
             await eventually(lambda: store.get(kind, namespace, "first"), within=20)
     finally:
         cluster.kubectl("delete", "crd", f"{plural}.{kind.group}")
+
+
+async def test_a_kind_that_is_not_installed_is_missing(client: Client) -> None:
+    """A list of a kind without CRD is Missing, which start-up counts as an empty list."""
+    with pytest.raises(Missing):
+        await client.list(Kind("modelramp.dev", "v1alpha1", "modelaliases", "ModelAlias"))
+
+
+async def test_long_lists_come_in_pages(client: Client, namespace: str) -> None:
+    """More objects than a page holds, created all at once: each is listed once, whole and as metadata."""
+    wanted = {f"item-{number:03}" for number in range(PAGE + 1)}
+
+    async def create(name: str) -> None:
+        metadata = {"name": name, "namespace": namespace, "labels": {"paged": "yes"}}
+        await client.apply(CONFIG_MAP, {"metadata": metadata, "data": {"a": "b"}}, manager="modelramp")
+
+    async with asyncio.TaskGroup() as group:
+        for name in wanted:
+            group.create_task(create(name))
+    listed = await client.list(CONFIG_MAP, namespace=namespace)
+    short = await client.list_metadata(CONFIG_MAP, namespace=namespace)
+    assert len(listed) == len(short) == PAGE + 1
+    assert {item["metadata"]["name"] for item in listed} == {item["name"] for item in short} == wanted
+    assert all(item["data"] == {"a": "b"} for item in listed)
+
+
+async def test_metadata_of_nothing_is_an_empty_list(client: Client, namespace: str) -> None:
+    """A kind without objects is an empty list in both forms: the API server says null in one of them."""
+    elsewhere = f"{namespace}-of-nobody"
+    assert await client.list(MODEL_DEPLOYMENT, namespace=elsewhere) == []
+    assert await client.list_metadata(MODEL_DEPLOYMENT, namespace=elsewhere) == []
+
+
+async def test_no_answer_is_unavailable(cluster: Cluster) -> None:
+    """A port where nobody listens: Unavailable, which says where."""
+    credentials = await login.load(kubeconfig=str(cluster.kubeconfig()))
+    credentials.host = "https://127.0.0.1:1"
+    nowhere = Client(credentials)
+    try:
+        with pytest.raises(Unavailable, match=r"127\.0\.0\.1"):
+            await nowhere.list(MODEL_DEPLOYMENT)
+    finally:
+        await nowhere.close()
