@@ -191,7 +191,7 @@ async def test_json_patch_is_all_or_nothing(port: Port, body: dict[str, Any]) ->
     for wrong in (
         {"op": "test", "path": "/spec/rollback/reason", "value": "Latency"},
         {"op": "test", "path": "/metadata/resourceVersion", "value": "1"},
-        {"op": "remove", "path": "/spec/paused"},
+        {"op": "remove", "path": "/spec/strategy"},
     ):
         with pytest.raises(Fenced):
             await port.json_patch(MODEL_DEPLOYMENT, namespace, name, [wrong, remove])
