@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 8085
 READY_SECONDS = 30
+ACCOUNT = "modelramp-system/modelramp"
 
 
 class OperatorProcess:
@@ -28,6 +29,7 @@ class OperatorProcess:
         prometheus: address of another Prometheus than the cluster's.
         name: its name in the Lease; it takes over at once from itself when it is started again.
         port: of its HTTP server.
+        kubeconfig: other credentials and address than those of its service account at the API server.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class OperatorProcess:
         prometheus: str | None = None,
         name: str = "operator",
         port: int = PORT,
+        kubeconfig: Path | None = None,
     ) -> None:
         self._cluster = cluster
         self._prometheus = prometheus or cluster.prometheus_url
         self._name = name
         self._port = port
+        self._kubeconfig = kubeconfig
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -53,7 +57,7 @@ class OperatorProcess:
 
     def start(self) -> None:
         """Starts it, and waits until it has listed everything."""
-        config = self._cluster.kubeconfig(service_account="modelramp-system/modelramp", inside=True)
+        config = self._kubeconfig or self._cluster.kubeconfig(service_account=ACCOUNT, inside=True)
         environment = {
             "KUBECONFIG": str(config),
             "MODELRAMP_PROMETHEUS_URL": self._prometheus,
