@@ -13,7 +13,7 @@ export PYTHONPATH := tests
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-full lint fmt crds cluster-up cluster-env cluster-down needs-python needs-cluster
+.PHONY: help setup demo test test-full bench lint fmt crds cluster-up cluster-env cluster-down needs-python needs-cluster
 
 help: ## Say what can be done.
 	@echo "make TARGET, where TARGET is one of"
@@ -30,6 +30,9 @@ test: $(SYNCED) needs-cluster ## Run the unit tests, then the tests on a real co
 
 test-full: $(SYNCED) needs-cluster ## Run all tests, the slow ones too.
 	@$(RUN)python tests/run.py --full
+
+bench: $(SYNCED) needs-cluster ## Measure how fast the operator is and what it costs, on a real control plane.
+	@$(RUN)python tests/bench/run.py
 
 lint: $(SYNCED) ## Check style, types, imports between layers, the lock file and the CRDs.
 	$(RUN)ruff check .

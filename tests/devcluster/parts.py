@@ -61,12 +61,16 @@ def api_server(instance: Instance) -> list[str]:
     ]
 
 
+_READING = ["get", "list", "watch"]
+
 AUDIT_POLICY: dict[str, Any] = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
     "rules": [
-        {"level": "None", "verbs": ["get", "list", "watch"]},
+        # What the operator reads is counted, too.
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts:modelramp-system"], "verbs": _READING},
+        {"level": "None", "verbs": _READING},
         # What was written to these is evidence in tests: weights, spec.rollback, status.
         {
             "level": "Request",
