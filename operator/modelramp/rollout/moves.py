@@ -257,7 +257,7 @@ def with_bake_end(view: View, draft: Draft) -> Draft:
     if not view.baking or previous is None or stable is None:
         return draft
     until = bake_until(view, previous)
-    if view.now < until:
+    if until is None or view.now < until:
         return draft.but(requeue_at=until)
     seen = "nothing was seen of it" if _unseen(view) else "no check has failed"
     message = f"the bake of {stable.revision} is over, {seen}; {previous.revision} is let go"
@@ -269,10 +269,17 @@ def _unseen(view: View) -> bool:
     return view.evidence is None or view.blind is not None
 
 
-def bake_until(view: View, previous: PreviousStatus) -> datetime:
-    """The end of the bake: one that sees nothing takes twice as long, because no data is not good data."""
+def bake_until(view: View, previous: PreviousStatus) -> datetime | None:
+    """The end of the bake, counted from the route's acknowledgement as a hold is; None: it has none yet.
+
+    A bake that sees nothing takes twice as long, because no data is not good data.
+    """
+    plan, stable = view.plan, view.status.stable
     begun = view.status.promoted_at or previous.keep_until
-    return previous.keep_until + (previous.keep_until - begun) if _unseen(view) else previous.keep_until
+    if view.ack is None and plan is not None and stable is not None and plan.revision == stable.revision:
+        return None
+    length = previous.keep_until - begun
+    return max(view.ack or begun, begun) + length * (2 if _unseen(view) else 1)
 
 
 def pin_to(entry: RejectedRevision, target: RevisionStatus) -> Rollback:

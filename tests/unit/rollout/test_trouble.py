@@ -153,6 +153,30 @@ def test_a_bake_that_sees_nothing_is_not_called_good(world: World) -> None:
     assert "nothing was seen" in note
 
 
+def test_a_bake_begins_with_the_route(world: World) -> None:
+    """Promoted, but the route's writes are refused for longer than a bake: it lasts as long as ever after."""
+    world.deploy("1.1.0")
+    world.run(300, until=lambda: world.route == {"1.0.0": 50, "1.1.0": 50})
+    refusing = True
+    world.cluster.faults.inject(
+        Fault.REFUSE, times=10_000, matching=lambda write: refusing and write.kind == VIRTUAL_SERVICE
+    )
+    world.run(900, until=lambda: world.status["stable"]["version"] == "1.1.0")
+    world.cluster.writes.clear()
+    world.run(600)
+    assert world.route == {"1.0.0": 50, "1.1.0": 50}
+    assert "previous" in world.status
+    assert world.replicas("1.0.0") > 0
+    assert len([write for write in world.cluster.writes if write.kind == MODEL_DEPLOYMENT]) < 20
+    refusing = False
+    world.run(310, until=lambda: world.route == {"1.1.0": 100})
+    world.run(115)
+    assert "previous" in world.status
+    world.run(10)
+    assert "previous" not in world.status
+    assert world.reasons().count("BakeEnded") == 1
+
+
 def test_an_edited_mark_does_not_shorten_a_hold(world: World) -> None:
     """The step annotation is set back by an hour: the hold still lasts as long as it was decided."""
     stepping(world)

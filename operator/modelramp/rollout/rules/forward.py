@@ -69,8 +69,9 @@ def bake(view: View) -> Draft | None:
     if view.wanted is not None and view.wanted.name != stable.revision:
         return None
     until = bake_until(view, status.previous)
-    if view.now < until:
-        return unchanged(view, rule="bake", display=serving(stable, clock(until))).but(requeue_at=until)
+    if until is None or view.now < until:
+        shown = clock(until or status.previous.keep_until)
+        return unchanged(view, rule="bake", display=serving(stable, shown)).but(requeue_at=until)
     return with_bake_end(view, unchanged(view, rule="bake", display=serving(stable, None)))
 
 
