@@ -129,10 +129,14 @@ class ApiProxy:
         return web.Response(status=status, headers=headers, body=answer)
 
     async def _spring(self, trap: Trap) -> web.Response:
-        await asyncio.shield(asyncio.to_thread(self._kill))
-        trap.sprung = True
+        # With the operator its connection ends, and with that what is done for it.
+        await asyncio.shield(self._end_operator(trap))
         # Nobody is there to read it.
         return web.Response(status=502)
+
+    async def _end_operator(self, trap: Trap) -> None:
+        await asyncio.to_thread(self._kill)
+        trap.sprung = True
 
     async def _write(self, request: web.BaseRequest, body: bytes) -> tuple[int, dict[str, str], bytes]:
         async with self._forward(request, body) as answer:
