@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class CounterStore:
-    """Samples by second since ``origin`` (Unix seconds), selected by the names in the query; and faults."""
+    """Samples by second since ``origin`` (Unix seconds), selected by the names in the query; and faults.
+
+    ``hang``: queries never end; a text: those with it in them.
+    """
 
     origin: int
     series: list[tuple[dict[str, str], dict[int, float]]] = field(default_factory=list)
     asked: list[tuple[str, int, int]] = field(default_factory=list)
     fault: str | None = None
-    hang: bool = False
+    hang: bool | str = False
 
     def add(self, service: ServiceRef, samples: dict[int, float], pod: str = "g1", **labels: str) -> None:
         """One series."""
@@ -39,7 +42,7 @@ class CounterStore:
         """See the port; at each grid point the sample of exactly that time."""
         self.asked.append((query, start - self.origin, end - self.origin))
         await asyncio.sleep(0.01)
-        if self.hang:
+        if self.hang is True or (self.hang and self.hang in query):
             await asyncio.sleep(1e6)
         if self.fault is not None:
             raise SourceError(self.fault)

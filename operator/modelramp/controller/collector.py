@@ -25,6 +25,8 @@ __all__ = ["Collector", "Subject", "Timing"]
 _SHORTEST_SLEEP = 0.001
 # A source that keeps its own time limit says more than we can: it comes first.
 _GRACE = 1.0
+# Seconds that the first answer of a look waits for the others: one pass and one status for all checks.
+_TOGETHER = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +118,15 @@ class Collector:
     async def _look(self, interval: int, at: int) -> None:
         """Counts all that is due up to the grid point, in parts when there is much to replay."""
         while questions := self._book.questions(interval, at):
-            answers = await asyncio.gather(*(self._ask(question) for question in questions))
+            news = _News(self._wake)
+            try:
+                answers = await asyncio.gather(*(self._ask(question, news) for question in questions))
+            finally:
+                news.tell()
             if not all(answers):
                 return
 
-    async def _ask(self, question: Question) -> bool:
+    async def _ask(self, question: Question, news: _News) -> bool:
         """Asks, and counts the answer; whether there was one."""
         try:
             async with asyncio.timeout(self._timing.timeout + _GRACE):
@@ -128,17 +134,37 @@ class Collector:
                     question.query, start=question.start, end=question.end, step=question.interval
                 )
         except SourceError as error:
-            self._tell(self._book.failed(question, str(error)))
+            news.add(*self._book.failed(question, str(error)))
             return False
         except TimeoutError:
             message = f"the metrics provider did not answer within {self._timing.timeout:g} s"
-            self._tell(self._book.failed(question, message))
+            news.add(*self._book.failed(question, message))
             return False
         for key in self._book.answered(question, series):
-            self._wake(key)
+            news.add(key)
             await asyncio.sleep(0)
         return True
 
-    def _tell(self, keys: list[Key]) -> None:
+
+class _News:
+    """Whom the answers of one look concern: each is woken once, unless a check's answer is late."""
+
+    def __init__(self, wake: Callable[[Key], None]) -> None:
+        self._wake = wake
+        self._keys: dict[Key, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, *keys: Key) -> None:
+        """There is something new for them."""
+        self._keys |= dict.fromkeys(keys)
+        if keys and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_TOGETHER, self.tell)
+
+    def tell(self) -> None:
+        """Wakes who has not been told yet."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        keys, self._keys = self._keys, {}
         for key in keys:
             self._wake(key)

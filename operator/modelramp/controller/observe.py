@@ -40,11 +40,12 @@ def observe(
     lag: float = 60.0,
     queries: Mapping[str, str] | None = None,
     refusals: Mapping[str, Refusal] | None = None,
+    status: ModelDeploymentStatus | None = None,
 ) -> Facts:
-    """The facts about one ModelDeployment."""
+    """The facts about one ModelDeployment; `status` is that of its body, if it was read already."""
     body = snapshot.body
     metadata, raw = body["metadata"], body.get("spec") or {}
-    status = read_status(body)
+    status = status or read_status(body)
     workloads = {
         state.revision.name: state
         for deployment in snapshot.deployments

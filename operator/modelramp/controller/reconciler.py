@@ -28,13 +28,13 @@ from modelramp.metrics.service import ServiceRef
 from modelramp.rollout.decide import decide
 from modelramp.rollout.facts import Facts, Refusal
 from modelramp.rollout.plan import Plan, key_of
-from modelramp.rollout.view import View, checkpoint_of, look, scope_of
+from modelramp.rollout.view import View, checkpoint_of, outline, scope_of
 from modelramp.traffic import virtualservice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from modelramp.api.status import RevisionStatus
+    from modelramp.api.status import ModelDeploymentStatus, RevisionStatus
     from modelramp.controller.store import Key, Store
     from modelramp.judgement.evidence import Evidence
     from modelramp.kube.port import Cluster
@@ -101,7 +101,7 @@ class Reconciler:
         now = self._clock()
         facts = self._facts(key, snapshot, now)
         plan = decide(facts)
-        self._track(key, look(facts))
+        self._track(key, outline(facts))
         writes = Pass(
             cluster=self._cluster, sink=self._store, snapshot=snapshot, now=now, refusals=facts.refusals
         )
@@ -125,8 +125,9 @@ class Reconciler:
             now=now,
             evidence=evidence,
             lag=self._lag,
-            queries=queries_for(snapshot),
+            queries=queries_for(snapshot, status),
             refusals=refusals,
+            status=status,
         )
 
     def _remember(self, key: Key, writes: Pass, plan: Plan, now: datetime) -> bool:
@@ -208,9 +209,8 @@ def take(store: Store, key: Key) -> Snapshot | None:
     )
 
 
-def queries_for(snapshot: Snapshot) -> Mapping[str, str]:
+def queries_for(snapshot: Snapshot, status: ModelDeploymentStatus) -> Mapping[str, str]:
     """PromQL for people, by name of the metric, for the revision that is judged."""
-    status = read_status(snapshot.body)
     judged = status.candidate or status.stable
     if judged is None:
         return {}

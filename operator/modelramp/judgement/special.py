@@ -173,6 +173,11 @@ def clopper_pearson(k: int, n: int, *, confidence: float = 0.95) -> tuple[float,
     if not 0 <= k <= n or n == 0:
         raise ValueError(f"k={k} of n={n} is not a proportion")
     log_q = math.log((1.0 - confidence) / 2.0)
-    lower = 0.0 if k == 0 else _solve(float(k), n - k + 1.0, log_q=log_q, upper=False)
-    upper = 1.0 if k == n else _solve(k + 1.0, float(n - k), log_q=log_q, upper=True)
+    # A healthy version has no failures: for none and for all of n there is a closed form.
+    if k == 0:
+        return 0.0, -math.expm1(log_q / n)
+    if k == n:
+        return math.exp(log_q / n), 1.0
+    lower = _solve(float(k), n - k + 1.0, log_q=log_q, upper=False)
+    upper = _solve(k + 1.0, float(n - k), log_q=log_q, upper=True)
     return lower, upper

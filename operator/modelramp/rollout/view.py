@@ -5,7 +5,7 @@ A state is derived from stable, previous and candidate; `phase` is never read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -212,6 +212,18 @@ def _wrong_since(
 
 def look(facts: Facts) -> View:
     """Derives the view. Pure."""
+    view = outline(facts)
+    if view.checks is None:
+        return view
+    return replace(
+        view,
+        verdicts=judge(view.evidence, view.checks, now=facts.now),
+        blind=blind(view.evidence, view.checks, now=facts.now),
+    )
+
+
+def outline(facts: Facts) -> View:
+    """The view without verdicts: what is to be counted, without the cost of judging it."""
     status, plan = facts.status, facts.status.plan
     if plan is not None and status.candidate and facts.spec and not restarts(plan, facts.spec):
         plan = refresh(plan, facts.spec)
@@ -221,10 +233,8 @@ def look(facts: Facts) -> View:
     checkpoint = checkpoint_of(status)
     evidence = next((e for e in (facts.evidence, checkpoint) if e is not None and e.scope == scope), None)
     checks = None
-    verdicts: tuple[Verdict, ...] = ()
     if judged and plan is not None:
         checks = judgement_plan(plan, baking=status.candidate is None, facts=facts)
-        verdicts = judge(evidence, checks, now=facts.now)
     return View(
         facts=facts,
         plan=plan,
@@ -233,8 +243,8 @@ def look(facts: Facts) -> View:
         wrong_since=_wrong_since(facts, shares_of(status, plan), ack),
         evidence=evidence,
         checks=checks,
-        verdicts=verdicts,
-        blind=blind(evidence, checks, now=facts.now) if checks else None,
+        verdicts=(),
+        blind=None,
         rejected=rejections(facts),
     )
 

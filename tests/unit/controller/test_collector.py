@@ -239,3 +239,28 @@ async def test_a_checkpoint_of_another_scope_is_ignored() -> None:
     )
     async with _running(_healthy(), _subject(checkpoint=alien)) as run:
         assert run.evidence == Evidence(scope="r1/0", since=ZERO + timedelta(seconds=3))
+
+
+async def test_a_look_wakes_once_for_all_checks() -> None:
+    """Answers to two checks that come one after the other are one piece of news, and one status."""
+    store = _healthy()
+    plan = Plan(checks=(error_rate(), latency()), interval=10)
+    async with _running(store, _subject(plan=plan)) as run:
+        await _until(45)
+        assert {check: metric.at - ORIGIN for check, metric in run.evidence.metrics.items()} == {
+            "error-rate": 40,
+            "latency": 40,
+        }
+        assert run.woken[KEY] == 3
+
+
+async def test_a_check_does_not_wait_for_another_that_hangs() -> None:
+    """The error rate is told within a second although the latency's answer never comes."""
+    store = _healthy()
+    plan = Plan(checks=(error_rate(), latency()), interval=10)
+    store.hang = "time_bucket"
+    async with _running(store, _subject(plan=plan)) as run:
+        await _until(23)
+        assert run.woken[KEY] == 1
+        assert run.evidence.metrics["error-rate"].at - ORIGIN == 20
+        assert "latency" not in run.evidence.metrics
