@@ -120,7 +120,7 @@ def _up(arguments: argparse.Namespace) -> int:
     cluster = Cluster(arguments.instance, layers=arguments.layers, options=options)
     cluster.up()
     print(f"instance {arguments.instance} is up after {elapsed(time.monotonic() - begin)}")
-    print(f"  export KUBECONFIG={cluster.instance.folder / 'kubeconfigs' / 'host-admin'}")
+    print(f'  eval "$(make -s cluster-env INSTANCE={arguments.instance})"')
     return 0
 
 

@@ -139,7 +139,7 @@ class Step(Record):
     max_hold: Annotated[
         Duration | None,
         Field(
-            description="Without proof so long, the rollout pauses for a person. Unless set: twice the hold."
+            description="Without proof so long, a person is asked; proof still moves it on. Default: 2 × hold"
         ),
     ] = None
 
@@ -215,7 +215,20 @@ class Profile(StrEnum):
     ENVOY = "envoy"
 
 
-Share = Annotated[float, Field(gt=0, le=0.9)]
+MOST = 0.9
+Share = Annotated[
+    float,
+    Field(gt=0, le=MOST),
+    # The rule instead of a maximum, which the API server would print as a whole number.
+    WithJsonSchema(
+        {
+            "type": "number",
+            "x-kubernetes-validations": [
+                rule("self > 0.0 && self <= 0.9", "must be a share over 0 and up to 0.9: write 0.05 for 5 %")
+            ],
+        }
+    ),
+]
 
 
 METRIC_RULE = rule(

@@ -1,4 +1,4 @@
-"""The `modelramp` command: one line for each sub-command, which lives in a file of its own."""
+"""The `modelramp` command; each sub-command lives in a file of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import typer
 
 from modelramp.cli import operator, status
 
-app = typer.Typer(name="modelramp", no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+HELP = "Takes model versions to 100 % of live traffic in proved steps, and takes them back."
+
+app = typer.Typer(name="modelramp", no_args_is_help=True, pretty_exceptions_enable=False, help=HELP)
 app.callback()(lambda: None)
 
 app.command("operator", context_settings=operator.CONTEXT)(operator.operator)

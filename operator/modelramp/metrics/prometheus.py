@@ -107,5 +107,7 @@ class Prometheus:
 
 
 def _short(error: Exception) -> str:
-    text = str(error)
+    # The innermost cause says it best: what is around it repeats the address.
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    text = str(cause or error).rpartition("): ")[2] if cause else str(error)
     return text if len(text) <= _LONGEST_REASON else text[:_LONGEST_REASON] + "…"

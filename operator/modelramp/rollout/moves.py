@@ -53,11 +53,8 @@ def begin(view: View, revision: Revision, *, rule: str, direct: bool = False) ->
         notices.append(Notice(reason="Superseded", message=f"{status.candidate.revision} goes to 0 %: {why}"))
     direct = direct and plan.strategy.on_revert is OnRevert.DIRECT
     weights = " → ".join(f"{step.weight} %" for step in plan.strategy.steps)
-    text = (
-        f"{stable.revision} → {revision.name}: {weights} → 100 %"
-        if stable
-        else f"first revision {revision.name}"
-    )
+    path = "100 % at once, when its pods are ready" if direct else f"{weights} → 100 %"
+    text = f"{stable.revision} → {revision.name}: {path}" if stable else f"first revision {revision.name}"
     notices.append(Notice(reason="RolloutStarted", message=text))
     draft = unchanged(
         view,

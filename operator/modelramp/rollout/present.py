@@ -21,7 +21,8 @@ _Said = tuple[ConditionStatus, str, str]
 def summary(draft: Draft) -> Summary:
     """Step of all steps, and what is going on."""
     step = "-"
-    if draft.candidate is not None and draft.plan is not None and draft.stable is not None:
+    going = draft.candidate is not None and not draft.candidate.direct
+    if going and draft.candidate is not None and draft.plan is not None and draft.stable is not None:
         step = f"{draft.candidate.step}/{last_index(draft.plan)}"
     return Summary(step=step, text=(draft.display.text or draft.display.reason)[:253])
 

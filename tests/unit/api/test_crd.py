@@ -195,7 +195,7 @@ def test_what_kubectl_get_shows(kind: str, short: str, columns: list[str]) -> No
     version = spec["versions"][0]
     assert spec["names"]["shortNames"] == [short]
     assert spec["names"]["categories"] == ["modelramp"]
-    assert version["subresources"] == {"status": {}}
+    assert version["subresources"]["status"] == {}
     assert [column["name"] for column in version["additionalPrinterColumns"]] == columns
 
 

@@ -91,11 +91,15 @@ def _paused(view: View, pause: PausedStatus) -> Display:
     name = candidate.revision if candidate else ""
     who = f" by {pause.by}" if pause.by else ""
     if pause.cause is PauseCause.NOT_PROVED:
-        missing = view.blind or f"no proof for {', '.join(verdict.metric for verdict in view.unproved)}"
-        message = (
-            f"{name} stays at {percent(view)} %: {missing} within maxHold; it goes on"
-            " by itself once there is. More traffic helps; or ask for resume, skip-step (override), or abort"
-        )
+        metrics = ", ".join(verdict.metric for verdict in view.unproved)
+        stays = f"{name} stays at {percent(view)} %"
+        if view.blind:
+            message = f"{stays}, maxHold has passed: {view.blind}. It goes on by itself with data"
+        else:
+            message = (
+                f"{stays}, maxHold has passed without proof for {metrics}: it goes on by itself with it."
+                " More traffic brings it sooner; or ask for skip-step with override, or abort"
+            )
         return Display(phase=Phase.PAUSED, reason="NotProved", message=message, text="Paused: NotProved")
     where = f"{name} stays at {percent(view)} %"
     message = f"{where}: paused{who} ({pause.reason}); a failing check still takes it back"
