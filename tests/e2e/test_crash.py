@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ pytestmark = [pytest.mark.cluster]
 
 _log = logging.getLogger(__name__)
 _NUMBERS = itertools.count(1)
+_MAKING = threading.Lock()
 
 OLD, NEW = "1.0.0", "1.1.0"
 # One crash in so many is in `make test`; the others are in `make test-full`.
@@ -105,7 +107,9 @@ class Bench:
 
     def prepare(self, story: Story) -> Driver:
         """A namespace in which the story can begin."""
-        driver = Driver(self.cluster, self.models, f"crash-{os.getpid()}-{next(_NUMBERS)}")
+        # Each driver writes the admin's kubeconfig anew, and reads it.
+        with _MAKING:
+            driver = Driver(self.cluster, self.models, f"crash-{os.getpid()}-{next(_NUMBERS)}")
         self.drivers.append(driver.__enter__())
         body = yaml.safe_load((self.models / "modeldeployment.yaml").read_text())
         template = body["spec"]["workload"]["template"]
