@@ -56,6 +56,11 @@ class Trap:
     writes: list[str] = field(default_factory=list)
     sprung: bool = False
 
+    @property
+    def passed(self) -> bool:
+        """Whether the operator is not about to be ended: it was, or there was no such write so far."""
+        return self.sprung or not self.at or len(self.writes) < self.at
+
     def counts(self, request: web.BaseRequest) -> bool:
         """Whether this request is one of the writes."""
         inside = f"/namespaces/{self.namespace}/" in request.path

@@ -6,5 +6,5 @@ from hypothesis import HealthCheck, settings
 
 _CALM = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
-settings.register_profile("stories", _CALM, max_examples=25, derandomize=True, database=None)
+settings.register_profile("stories", _CALM, max_examples=20, derandomize=True, database=None)
 settings.register_profile("deep", _CALM, max_examples=1000)

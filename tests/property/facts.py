@@ -92,7 +92,8 @@ def specs(draw: Draw) -> ModelDeploymentSpec:
     return ModelDeploymentSpec.model_validate(spec["spec"])
 
 
-def _rejected(revision: Revision, target: Revision, at: datetime) -> RejectedRevision:
+def rejected(revision: Revision, target: Revision, at: datetime) -> RejectedRevision:
+    """A rejection in favour of the target."""
     return RejectedRevision(
         revision=revision.name,
         to_revision=target.name,
@@ -134,7 +135,7 @@ def statuses(draw: Draw, plan: PlanStatus | None) -> ModelDeploymentStatus:
                 )
             )
         ),
-        rejected_revisions=draw(st.lists(st.builds(_rejected, revisions, revisions, moments), max_size=2)),
+        rejected_revisions=draw(st.lists(st.builds(rejected, revisions, revisions, moments), max_size=2)),
         history=draw(
             st.lists(st.builds(_ended, revisions, st.sampled_from(RolloutOutcome), moments), max_size=4)
         ),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(0)
 MOST_PASSES = 8
-EXAMPLES = 12 * settings().max_examples
+EXAMPLES = 15 * settings().max_examples
 
 
 @settings(max_examples=EXAMPLES)

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from property.actions import BreakRoute, Edit, Wait, Want
+from modelramp.api.modeldeployment import ModelDeploymentSpec
+from modelramp.api.status import ModelDeploymentStatus, StableStatus
+from modelramp.rollout.decide import decide
+from modelramp.rollout.draft import identity
+from modelramp.rollout.facts import Facts, WorkloadState
+from modelramp.rollout.plan import Notice, WriteRoute
+from property.actions import Ask, BreakRoute, Edit, Metrics, Wait, Want
+from property.facts import NOW, REVISIONS, rejected
 from property.simulation import Simulation
+from support.manifests import KEY, model_deployment
 
 if TYPE_CHECKING:
     from property.actions import Action
 
+AGAIN: list[Action] = [Ask("retry"), Wait(8)]
 FOUND: dict[str, list[Action]] = {
     "a route that is deleted does not end the drain": [
         Edit("image", "server:2"),
@@ -25,6 +34,14 @@ FOUND: dict[str, list[Action]] = {
         BreakRoute(),
         Wait(10),
     ],
+    "ten failures in a row are remembered beside what completed": [
+        Want("1.1.0"),
+        Wait(40),
+        Metrics("2.0.0", "error-rate", 1.0),
+        Want("2.0.0"),
+        Wait(8),
+        *AGAIN * 11,
+    ],
 }
 
 
@@ -32,3 +49,26 @@ FOUND: dict[str, list[Action]] = {
 def test_found(script: list[Action]) -> None:
     """It goes as it should now."""
     Simulation().play(script)
+
+
+def test_two_rejected_revisions_do_not_take_turns() -> None:
+    """Each was rejected in favour of the other: the weights stay as they are, and it is told once."""
+    one, other = REVISIONS[:2]
+    rejections = [rejected(one, other, NOW), rejected(other, one, NOW)]
+    status = ModelDeploymentStatus(stable=StableStatus(**identity(one)), rejected_revisions=rejections)
+    running = {r.name: WorkloadState(revision=r, desired=4, has_service=True, ready=4) for r in (one, other)}
+    spec = ModelDeploymentSpec.model_validate(model_deployment("1.0.0")["spec"])
+    facts = Facts(
+        namespace=KEY[0],
+        name=KEY[1],
+        generation=1,
+        now=NOW,
+        spec=spec,
+        wanted=one,
+        status=status,
+        workloads=running,
+    )
+    plan = decide(facts)
+    routes = [effect.route.weights for effect in plan.effects if isinstance(effect, WriteRoute)]
+    assert routes == [{one.service: 100}]
+    assert not any(isinstance(effect, Notice) for effect in plan.effects)

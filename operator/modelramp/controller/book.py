@@ -7,12 +7,13 @@ other lengths.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from modelramp.judgement.evidence import Evidence, advance, counted_until, interrupted
 from modelramp.metrics.counters import Counters, carry
-from modelramp.metrics.looks import grid, step
+from modelramp.metrics.looks import grid, step, warm
 from modelramp.metrics.profiles import PROFILES
 from modelramp.metrics.profiles.envoy import cluster
 
@@ -102,7 +103,9 @@ class Book:
             stored = subject.checkpoint
             if stored is None or stored.scope != subject.scope:
                 stored = Evidence(scope=subject.scope, since=subject.since)
-            self._entries[subject.key] = Entry(subject, stored)
+            fresh = Entry(subject, stored)
+            fresh.counters = _handed_on(entry, fresh)
+            self._entries[subject.key] = fresh
             return
         before, entry.subject = entry.subject, subject
         if before.plan.interval != subject.plan.interval or before.arms != subject.arms:
@@ -162,6 +165,23 @@ class Book:
         return told
 
 
+def _handed_on(before: Entry | None, entry: Entry) -> dict[str, tuple[int, Counters]]:
+    """The counters of the scope before, where a replay of the window would end in the same state."""
+    if (
+        before is None
+        or before.subject.arms != entry.subject.arms
+        or before.subject.plan.interval != entry.subject.plan.interval
+    ):
+        return {}
+    # A copy: an answer that is under way still moves those of the scope before.
+    known = {check.name for check in entry.subject.plan.checks}
+    return {
+        check: (at, deepcopy(counters))
+        for check, (at, counters) in before.counters.items()
+        if check in known and at <= _anchor(entry, check)
+    }
+
+
 def _anchor(entry: Entry, check: str) -> int:
     """The grid point whose counters are the next look's zero."""
     interval = entry.subject.plan.interval
@@ -204,8 +224,8 @@ def _count(entry: Entry, arms: Mapping[Arm, ServiceRef], question: Question, see
         if question.end < anchor:
             return
         counters = Counters(window=carry(interval))
-        for at in range(anchor - counters.window, anchor + 1, interval):
-            step(counters, at, seen=seen, clusters=clusters, template=template)
+        window = range(anchor - counters.window, anchor + 1, interval)
+        warm(counters, window, seen=seen, clusters=clusters)
     else:
         anchor, counters = live
     for at in range(anchor + interval, question.end + 1, interval):

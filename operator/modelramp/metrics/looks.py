@@ -40,6 +40,15 @@ def step(counters: Counters, at: int, *, seen: Grid, clusters: Mapping[Arm, str]
     return Look(at=at, arms={arm: _seen(values, increments, template) for arm, values in samples.items()})
 
 
+def warm(counters: Counters, points: Iterable[int], *, seen: Grid, clusters: Mapping[Arm, str]) -> None:
+    """Moves the counters over grid points whose looks nobody asks for; one without a sample costs nothing."""
+    by_time = [seen.get(cluster, {}) for cluster in clusters.values()]
+    for at in points:
+        together = {sample: value for values in by_time for sample, value in values.get(at, {}).items()}
+        if together:
+            counters.step(at, together)
+
+
 def _seen(values: Mapping[Sample, float], increments: Mapping[Sample, int], template: Template) -> Seen:
     if not values:
         return NoData()

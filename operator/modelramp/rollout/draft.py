@@ -146,13 +146,11 @@ def ended(
         ended=view.now,
         reason=reason,
     )
-    kept, completions = [], 0
-    for number, item in enumerate((added, *view.status.history)):
-        completions += item.outcome is RolloutOutcome.PROMOTED
-        # The last that completed are what can be gone back to.
-        if number < HISTORY or (item.outcome is RolloutOutcome.PROMOTED and completions <= COMPLETED):
-            kept.append(item)
-    return tuple(kept)
+    entries = (added, *view.status.history)
+    # The last that completed are what can be gone back to: they stay, whatever failed since.
+    completed = [n for n, item in enumerate(entries) if item.outcome is RolloutOutcome.PROMOTED][:COMPLETED]
+    others = [n for n in range(len(entries)) if n not in completed][: HISTORY - len(completed)]
+    return tuple(entries[n] for n in sorted((*completed, *others)))
 
 
 def identity(revision: Revision) -> dict[str, str]:

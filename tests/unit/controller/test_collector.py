@@ -264,3 +264,20 @@ async def test_a_check_does_not_wait_for_another_that_hangs() -> None:
         assert run.woken[KEY] == 1
         assert run.evidence.metrics["error-rate"].at - ORIGIN == 20
         assert "latency" not in run.evidence.metrics
+
+
+async def test_the_next_step_goes_on_with_the_counters() -> None:
+    """A new scope of the same arms replays no window, and counts as one that does."""
+    store, plain = _healthy(), _healthy()
+    later = replace(_subject(45), scope="r1/1")
+    async with _running(store, _subject()) as run, _running(plain) as replayed:
+        await _until(45)
+        run.collector.track(later)
+        replayed.collector.track(later)
+        await _until(85)
+        found = run.collector.evidence(KEY, "r1/1")
+        assert found is not None
+        assert found == replayed.collector.evidence(KEY, "r1/1")
+        assert found.metrics["error-rate"].candidate == Counts(150, 0)
+    assert [start for _, start, _ in store.asked] == [-590, 30, 40, 50, 60, 70, 80]
+    assert plain.asked[0][1] == -550

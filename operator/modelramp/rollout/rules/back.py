@@ -199,15 +199,16 @@ def _nothing_to_serve(view: View, entry: RejectedRevision) -> Draft:
 def _without_previous(view: View, entry: RejectedRevision, stable: RevisionStatus) -> Draft | None:
     """Stable itself is rejected and status names no previous: only the rejection still knows where to go."""
     target = view.workload(entry.to_revision)
-    if target is None or target.revision.name == stable.revision:
+    # Between two that are rejected nothing may go to and fro.
+    if target is None or target.revision.name in view.rejected:
         if view.wanted is not None and view.wanted.name != stable.revision:
             # Another version is wanted: that is the way out.
             return None
         display = Display(
             phase=Phase.FAILED,
             reason="NoRollbackTarget",
-            message=f"{stable.revision} is rejected ({entry.message}) but {entry.to_revision} is gone;"
-            " the weights stay as they are: set spec.version to a good version, or ask for a retry",
+            message=f"{stable.revision} is rejected ({entry.message}) but {entry.to_revision} is gone or"
+            " rejected; the weights stay as they are: set spec.version to a good version, or ask for a retry",
             stalled=True,
         )
         return unchanged(view, rule="rejected_revision", display=display)
