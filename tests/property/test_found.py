@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelramp.api.modeldeployment import ModelDeploymentSpec
-from modelramp.api.status import ModelDeploymentStatus, StableStatus
+from modelramp.api.status import CandidateStatus, ModelDeploymentStatus, StableStatus
 from modelramp.rollout.decide import decide
 from modelramp.rollout.draft import identity
 from modelramp.rollout.facts import Facts, WorkloadState
 from modelramp.rollout.plan import Notice, WriteRoute
+from modelramp.rollout.policy import pin
 from property.actions import Ask, BreakRoute, Edit, Metrics, Wait, Want
-from property.facts import NOW, REVISIONS, rejected
+from property.facts import NOW, REVISIONS, after, rejected
 from property.simulation import Simulation
 from support.manifests import KEY, model_deployment
 
@@ -72,3 +73,36 @@ def test_two_rejected_revisions_do_not_take_turns() -> None:
     routes = [effect.route.weights for effect in plan.effects if isinstance(effect, WriteRoute)]
     assert routes == [{one.service: 100}]
     assert not any(isinstance(effect, Notice) for effect in plan.effects)
+
+
+def test_pods_that_are_late_are_told_once() -> None:
+    """The candidate's pods were late and stable has none: the way back waits, and is not told again."""
+    stable, candidate = REVISIONS[:2]
+    spec = ModelDeploymentSpec.model_validate(model_deployment("1.1.0")["spec"])
+    late = NOW - 2 * spec.progress_deadline
+    plan = pin(spec, revision=candidate, stable_version="1.0.0", now=late)
+    facts = Facts(
+        namespace=KEY[0],
+        name=KEY[1],
+        generation=1,
+        now=NOW,
+        spec=spec,
+        wanted=candidate,
+        status=ModelDeploymentStatus(
+            plan=plan,
+            stable=StableStatus(**identity(stable)),
+            candidate=CandidateStatus(**identity(candidate), step_started_at=late),
+        ),
+        workloads={
+            stable.name: WorkloadState(revision=stable, desired=4, has_service=True),
+            candidate.name: WorkloadState(
+                revision=candidate, desired=4, has_service=True, ready=1, unready_since=late, created=late
+            ),
+        },
+    )
+    first = decide(facts)
+    assert first.rule == "workload_failed"
+    then = after(facts, first)
+    again = decide(then)
+    assert not any(isinstance(effect, Notice) for effect in again.effects)
+    assert after(then, again).status.rejected_revisions == then.status.rejected_revisions

@@ -135,8 +135,9 @@ def workload_failed(view: View) -> Draft | None:
         if view.wanted is not None and view.wanted.name != candidate.revision:
             return None
         return unchanged(view, rule="workload_failed", display=display)
-    entry = reject(view, candidate, stable, reason, message)
-    return go_back(view, entry, stable, rule="workload_failed", new=True)
+    earlier = view.rejected.get(candidate.revision)
+    entry = earlier or reject(view, candidate, stable, reason, message)
+    return go_back(view, entry, stable, rule="workload_failed", new=earlier is None)
 
 
 def retry_requested(view: View) -> Draft | None:
