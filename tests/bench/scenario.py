@@ -27,6 +27,8 @@ MOST_EDITS = 10
 # Counters are a function of time: what is asked for is there at once.
 INGESTION_DELAY = 0.001
 SETTLE = 5.0
+# The operator looks for missed deletions so long after its start, and then every 10 minutes.
+FIRST_RESYNC = 30.0
 
 Samples = dict[str, list[float]]
 
@@ -58,8 +60,10 @@ class Scenario:
         with tempfile.TemporaryDirectory() as folder, self._provider:
             self._operator = OperatorProcess(self._cluster, Path(folder), prometheus=self._provider.url)
             self._operator.start()
+            started = time.monotonic()
             try:
                 self._begin()
+                time.sleep(max(0.0, started + FIRST_RESYNC - time.monotonic()))
                 self._stay_idle()
                 self._promote()
                 self._reject()
