@@ -7,7 +7,7 @@ later write of the same pass uses those of the former's answer. Answers go into 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -37,6 +37,7 @@ from modelramp.traffic import virtualservice
 from modelramp.workloads import labels, template
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from modelramp.controller.snapshot import Body, Snapshot
@@ -80,12 +81,14 @@ class Pass:
         sink: Sink,
         snapshot: Snapshot,
         now: datetime,
+        clock: Callable[[], datetime],
         refusals: Mapping[str, Refusal] | None = None,
     ) -> None:
         self._cluster = cluster
         self._sink = sink
         self._snapshot = snapshot
         self._now = now
+        self._clock = clock
         self._body: Body = snapshot.body
         self._name: str = snapshot.body["metadata"]["name"]
         self._namespace: str = snapshot.body["metadata"]["namespace"]
@@ -236,7 +239,11 @@ class Pass:
         self._keep(kind, answer)
 
     async def _write_route(self, effect: WriteRoute) -> None:
-        body = virtualservice.render(effect.route, namespace=self._namespace, name=self._name)
+        route = effect.route
+        if route.mark.time == self._now:
+            # A new acknowledgement is that of the write itself: what came before it took its time.
+            route = replace(route, mark=replace(route.mark, time=self._clock()))
+        body = virtualservice.render(route, namespace=self._namespace, name=self._name)
         body["metadata"]["labels"] = labels.common(self._name)
         await self._apply_owned(VIRTUAL_SERVICE, body, self._snapshot.route)
 

@@ -103,7 +103,12 @@ class Reconciler:
         plan = decide(facts)
         self._track(key, outline(facts))
         writes = Pass(
-            cluster=self._cluster, sink=self._store, snapshot=snapshot, now=now, refusals=facts.refusals
+            cluster=self._cluster,
+            sink=self._store,
+            snapshot=snapshot,
+            now=now,
+            clock=self._clock,
+            refusals=facts.refusals,
         )
         try:
             await writes.run(plan)

@@ -70,7 +70,9 @@ def bake(view: View) -> Draft | None:
         return None
     until = bake_until(view, status.previous)
     if until is None or view.now < until:
-        shown = clock(until or status.previous.keep_until)
+        # What was told at the promotion stays told, as long as it is true.
+        told = status.previous.keep_until
+        shown = clock(told if until is None or view.now < told else until)
         return unchanged(view, rule="bake", display=serving(stable, shown)).but(requeue_at=until)
     return with_bake_end(view, unchanged(view, rule="bake", display=serving(stable, None)))
 

@@ -52,7 +52,9 @@ def hold(view: View) -> Draft | None:
     until = view.ack + hold_at(plan, candidate.step) + _lost(view)
     if view.now >= until:
         return None
-    display = holding(weight_at(plan, candidate.step), candidate.step, last_index(plan), clock(until))
+    # Told by the time of the decision, as it was then: the route follows within the same moment.
+    told = clock(until - (view.ack - (candidate.step_started_at or view.ack)))
+    display = holding(weight_at(plan, candidate.step), candidate.step, last_index(plan), told)
     draft = unchanged(view, rule="hold", display=display)
     early = until - LEAD
     if view.now < early:
