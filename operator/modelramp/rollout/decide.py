@@ -37,14 +37,16 @@ def adopt(facts: Facts) -> Facts:
 
     Only with neither is a revision the first one, which goes to 100 % when it is ready.
     """
-    status = facts.status
+    status, candidate = facts.status, facts.status.candidate
     if status.stable is not None:
+        if candidate is not None and candidate.revision == status.stable.revision:
+            # Nothing of ours writes that; whoever did must not split the traffic of one revision.
+            return replace(facts, status=status.model_copy(update={"candidate": None}))
         return facts
     revision = remembered(facts)
     if revision is None:
         return facts
     stable = StableStatus(**identity(revision))
-    candidate = status.candidate
     if candidate is not None and candidate.revision == stable.revision:
         candidate = None
     newest = max(FORMAT, status.format or 0)
