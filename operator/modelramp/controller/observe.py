@@ -205,7 +205,8 @@ def _conflict(snapshot: Snapshot) -> tuple[str | None, frozenset[str]]:
             taken.add(host)
             other = f"{rival['metadata']['namespace']}/{rival['metadata']['name']}"
             first = first or (
-                f"host {host} is already routed by VirtualService {other}: remove it there, or choose another"
+                f"host {host} is already routed by VirtualService {other}:"
+                " remove it there, or choose another host"
             )
     return first, frozenset(taken)
 
