@@ -96,7 +96,7 @@ SUITES = (
     Suite(name="control-plane", budget=240, paths=("tests/devcluster",)),
     Suite(name="readme", budget=180, paths=("tests/readme",)),
     Suite(name="api", budget=90, paths=("tests/e2e/api",), inside=True),
-    Suite(name="end-to-end", budget=900, paths=("tests/e2e",), inside=True, ignore=("tests/e2e/api",)),
+    Suite(name="end-to-end", budget=1200, paths=("tests/e2e",), inside=True, ignore=("tests/e2e/api",)),
 )
 
 

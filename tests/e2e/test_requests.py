@@ -192,9 +192,9 @@ def test_x07_host_that_is_taken(rollout: Driver) -> None:
     path = (ISTIO, "v1", "default", "virtualservices")
     made = rollout.custom.create_namespaced_custom_object(*path, body)
     try:
-        rollout.until(lambda: rollout.condition("TrafficConfigured")["status"] == "False", 5, "said")
+        rollout.until(lambda: rollout.condition("TrafficConfigured")["status"] == "False", 20, "said")
         rollout.version("1.1.0")
-        rollout.until(lambda: rollout.condition("Stalled")["reason"] == "HostConflict", 5, "stalled")
+        rollout.until(lambda: rollout.condition("Stalled")["reason"] == "HostConflict", 20, "stalled")
         said = rollout.condition("TrafficConfigured")["message"]
         assert f"host {rollout.host} is already routed by VirtualService default/legacy" in said
         assert "choose another host" in said
