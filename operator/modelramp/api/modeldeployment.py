@@ -215,10 +215,9 @@ class Profile(StrEnum):
     ENVOY = "envoy"
 
 
-MOST = 0.9
 Share = Annotated[
     float,
-    Field(gt=0, le=MOST),
+    Field(gt=0, le=0.9),
     # The rule instead of a maximum, which the API server would print as a whole number.
     WithJsonSchema(
         {
