@@ -6,15 +6,18 @@ import itertools
 import os
 import subprocess
 import sys
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
 from e2e.driver import Driver
 from e2e.operatorprocess import ROOT, OperatorProcess
+from modelramp.kube import login
+from modelramp.kube.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from devcluster import Cluster
@@ -63,3 +66,20 @@ def rollout(installed: Cluster, models: Path, operator: OperatorProcess) -> Iter
     with Driver(installed, models, f"e2e-{os.getpid()}-{next(_NUMBERS)}") as driver:
         yield driver
     assert operator.alive, f"the operator ended:\n{operator.tail()}"
+
+
+@pytest.fixture(scope="module")
+def namespace(installed: Cluster) -> Iterator[str]:
+    """A namespace for this module, on a cluster with our kinds."""
+    name = f"kube-{uuid.uuid4().hex[:8]}"
+    installed.kubectl("create", "namespace", name)
+    yield name
+    installed.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+async def client(cluster: Cluster) -> AsyncIterator[Client]:
+    """The real client, as an admin."""
+    found = Client(await login.load(kubeconfig=str(cluster.kubeconfig())))
+    yield found
+    await found.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,14 +17,11 @@ from support.api import deployment
 from support.fakecluster import FakeCluster
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     from devcluster.cluster import Cluster
     from modelramp.kube.port import Cluster as Port
 
 pytestmark = pytest.mark.cluster
 
-CRDS = Path(__file__).parents[2] / "crds"
 ROLLBACK = {
     "rejectedRevision": "2.1.0-aaaaaaaa",
     "toRevision": "2.0.0-bbbbbbbb",
@@ -33,25 +29,6 @@ ROLLBACK = {
     "message": "error rate 30 % over 5 %",
     "time": "2026-11-21T08:00:00.000Z",
 }
-
-
-@pytest.fixture(scope="module")
-def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace for this module, on a cluster that knows our kinds."""
-    cluster.kubectl("apply", "-f", str(CRDS))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
-    name = f"client-{uuid.uuid4().hex[:8]}"
-    cluster.kubectl("create", "namespace", name)
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture
-async def client(cluster: Cluster) -> AsyncIterator[Client]:
-    """The real client, as an admin."""
-    found = Client(await login.load(kubeconfig=str(cluster.kubeconfig())))
-    yield found
-    await found.close()
 
 
 @pytest.fixture(params=["real", "memory"])

@@ -6,7 +6,6 @@ import asyncio
 import json
 import uuid
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import kopf
@@ -21,33 +20,13 @@ from modelramp.kube.kinds import MODEL_DEPLOYMENT, SERVICE, WATCHED, Kind
 from support.api import deployment
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from devcluster.cluster import Cluster
 
 pytestmark = pytest.mark.cluster
 
-CRDS = Path(__file__).parents[2] / "crds"
 CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap", selector="paged=yes")
-
-
-@pytest.fixture(scope="module")
-def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace for this module, on a cluster that knows our kinds."""
-    cluster.kubectl("apply", "-f", str(CRDS))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
-    name = f"watch-{uuid.uuid4().hex[:8]}"
-    cluster.kubectl("create", "namespace", name)
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture
-async def client(cluster: Cluster) -> AsyncIterator[Client]:
-    """The real client, as an admin."""
-    found = Client(await login.load(kubeconfig=str(cluster.kubeconfig())))
-    yield found
-    await found.close()
 
 
 @asynccontextmanager
