@@ -103,11 +103,11 @@ class Driver:
         )
         self.until(lambda: self.serving == version, 60, f"{version} serves")
 
-    def traffic(self, rps: float = 100, seconds: float = 300) -> None:
+    def traffic(self, rps: float = 100, seconds: float = 300, *, within: float = 20) -> None:
         """Steady requests from now on; every one is remembered with its time."""
         self._load = _Load(f"{self.cluster.gateway_url}/predict", self.host, rps, seconds)
         self._load.start()
-        self.until(lambda: any(answer.status == 200 for answer in self.answers()), 20, "first answer")
+        self.until(lambda: any(answer.status == 200 for answer in self.answers()), within, "first answer")
 
     # -- when ----------------------------------------------------------------------------------------------
 

@@ -28,7 +28,8 @@ def operator(
     from modelramp.kube.login import LoginError  # noqa: PLC0415
 
     try:
-        asyncio.run(app.run(settings))
+        while asyncio.run(app.run(settings)):
+            """A kind was installed: all that is watched is listed and watched anew."""
     except (LoginError, app.StoppedError, OSError) as error:
         typer.echo(f"modelramp operator: {error}", err=True)
         raise typer.Exit(1) from None

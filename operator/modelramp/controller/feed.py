@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _RETRY = 1.0
+_INSTALLED = 5.0
+"""Seconds between two looks for a kind that was not installed."""
 
 
 class Lists(Protocol):
@@ -64,6 +66,7 @@ class Feed:
         self._wake = wake
         self._wake_version = wake_version
         self._resync = resync
+        self._absent: set[Kind] = set()
 
     def on_event(self, kind: Kind, event: str | None, body: dict[str, Any]) -> None:
         """Takes a watch event in (`ADDED`, `MODIFIED`, `DELETED`; None is from a list)."""
@@ -88,6 +91,9 @@ class Feed:
     async def run(self) -> None:
         """Lists every kind until the store is ready, then looks for ghosts from time to time.
 
+        Returns when a kind is served that was not installed: all watches have to begin anew. kopf looks for
+        new kinds once, as their CRD changes; what the API server serves a moment later it never watches.
+
         Raises:
             ClusterError: a list is refused; that is a matter of permissions, which a restart may find mended.
         """
@@ -95,6 +101,12 @@ class Feed:
             for kind in self._kinds:
                 group.create_task(self._first(kind), name=f"first list of {kind.plural}")
         self._wake_all(self._store.keys())
+        async with asyncio.TaskGroup() as group:
+            ghosts = group.create_task(self._look_for_ghosts(), name="ghosts")
+            await self._until_one_is_installed()
+            ghosts.cancel()
+
+    async def _look_for_ghosts(self) -> None:
         # What was deleted between our list and the watch's own is a ghost from the start.
         pause = min(self._resync, 30.0)
         while True:
@@ -102,6 +114,25 @@ class Feed:
             pause = self._resync
             for kind in self._kinds:
                 await self._drop_ghosts(kind)
+
+    async def _until_one_is_installed(self) -> None:
+        """Returns when two looks in a row have found a kind that was absent: it is in the discovery by then."""
+        seen: set[Kind] = set()
+        while True:
+            await asyncio.sleep(_INSTALLED)
+            served = {kind for kind in tuple(self._absent) if await self._is_served(kind)}
+            if again := served & seen:
+                names = sorted(kind.kind for kind in again)
+                _log.warning("a kind has been installed: starting again to watch it", kinds=names)
+                return
+            seen = served
+
+    async def _is_served(self, kind: Kind) -> bool:
+        try:
+            await self._cluster.list_metadata(kind, namespace=self._namespaces[0])
+        except (Missing, Unavailable):
+            return False
+        return True
 
     async def _first(self, kind: Kind) -> None:
         """Lists until it works. A kind that is not installed counts as empty; its watch comes later."""
@@ -116,6 +147,7 @@ class Feed:
                     kind=kind.kind,
                     resource=kind.resource,
                 )
+                self._absent.add(kind)
             except Unavailable as error:
                 _log.warning("first list failed", kind=kind.kind, message=error.message, retry_in=_RETRY)
                 await asyncio.sleep(_RETRY)
@@ -130,7 +162,7 @@ class Feed:
             for namespace in self._namespaces:
                 there += await self._cluster.list_metadata(kind, namespace=namespace)
         except Missing:
-            pass
+            self._absent.add(kind)
         except Unavailable as error:
             _log.warning("looking for missed deletions failed", kind=kind.kind, message=error.message)
             return

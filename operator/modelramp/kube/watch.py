@@ -28,7 +28,7 @@ def register(registry: kopf.OperatorRegistry, kinds: Iterable[Kind], on_event: O
 
     Args:
         registry: kopf's registry.
-        kinds: what to watch; a kind whose CRD is not there yet is watched as soon as it is.
+        kinds: what to watch; a kind that is not served at the start may stay unwatched (see `Feed.run`).
         on_event: gets `ADDED`, `MODIFIED`, `DELETED`, or None for what a first list (or one after a gap)
             has found. The object may be kept; it must return quickly and not raise.
     """

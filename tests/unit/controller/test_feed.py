@@ -90,6 +90,30 @@ async def test_a_kind_that_is_not_installed_counts_as_empty() -> None:
     assert world.store.ready
 
 
+async def test_a_kind_that_comes_later_ends_the_feed_once_it_stays() -> None:
+    """kopf may never watch a CRD that is added while it runs: all begins anew when two looks have found it."""
+    world = World()
+    absent = Missing("the server could not find the requested resource")
+    world.lists.failures[VIRTUAL_SERVICE] = [absent, absent]
+    running = asyncio.create_task(world.feed.run())
+    await asyncio.sleep(14)
+    assert not running.done()
+    await asyncio.sleep(2)
+    assert running.done()
+    await running
+
+
+async def test_a_kind_that_goes_and_comes_ends_the_feed() -> None:
+    """The look for ghosts finds that a kind is gone; its return counts as that of one that came later."""
+    world = World()
+    running = asyncio.create_task(world.feed.run())
+    await asyncio.sleep(29)
+    world.lists.failures[VIRTUAL_SERVICE] = [Missing("no such kind")]
+    await asyncio.sleep(600)
+    assert running.done()
+    await running
+
+
 async def test_the_barrier_waits_for_an_api_server_that_is_away() -> None:
     """A list that gets no answer is tried again: not ready before every kind is really in."""
     world = World()
