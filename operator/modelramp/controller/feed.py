@@ -116,7 +116,7 @@ class Feed:
                 await self._drop_ghosts(kind)
 
     async def _until_one_is_installed(self) -> None:
-        """Returns when two looks in a row have found a kind that was absent: it is in the discovery by then."""
+        """Returns when two looks in a row have found a kind that was absent: discovery has it by then."""
         seen: set[Kind] = set()
         while True:
             await asyncio.sleep(_INSTALLED)
