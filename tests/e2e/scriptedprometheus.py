@@ -33,11 +33,13 @@ class ScriptedPrometheus:
         odd: what is wrong with the counters of a version: NaN, +Inf, reset; several: two gateways, of which
             the second has all the failures.
         hangs: accepts connections, and answers nothing.
+        ahead: seconds by which its clock is ahead.
     """
 
     bad: dict[str, float] = field(default_factory=dict)
     odd: dict[str, str] = field(default_factory=dict)
     hangs: bool = False
+    ahead: float = 0.0
     _port: int = 0
     _epoch: int = field(default_factory=lambda: int(time.time()))
     _server: ThreadingHTTPServer | None = None
@@ -60,6 +62,7 @@ class ScriptedPrometheus:
         self.bad.clear()
         self.odd.clear()
         self.hangs = False
+        self.ahead = 0.0
 
     def open(self) -> None:
         """Takes connections."""
@@ -93,6 +96,9 @@ class ScriptedPrometheus:
                     self.send_header("Content-Type", "application/json")
                     self.end_headers()
                     self.wfile.write(body.encode())
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string(int((timestamp or time.time()) + provider.ahead))
 
             def log_message(self, *_: object) -> None:
                 """Says nothing."""

@@ -223,3 +223,19 @@ def test_counters_that_begin_again(rollout: Driver, provider: ScriptedPrometheus
     begin(rollout, "2.0.0")
     rollout.until(lambda: rollout.weights == {"1.1.0": 100}, 15, "taken back")
     assert rollout.body["spec"]["rollback"]["reason"] == "ErrorRate"
+
+
+def test_clocks_that_differ(rollout: Driver, provider: ScriptedPrometheus) -> None:
+    """Prometheus's clock is a minute ahead: nothing moves on and it says so; a failing candidate still goes."""
+    begin(rollout)
+    provider.ahead = 60.0
+    rollout.until(lambda: "clock" in rollout.condition("Ready")["message"], 10, "said")
+    said = rollout.condition("Ready")["message"]
+    assert "behind that of the Prometheus: synchronise the clocks" in said
+    stays(rollout, FIRST)
+    provider.ahead = 0.0
+    rollout.until(lambda: rollout.share("1.1.0") == 60, 15, "goes on")
+    provider.ahead = -60.0
+    rollout.until(lambda: "ahead of that" in rollout.condition("Ready")["message"], 10, "said")
+    provider.bad["1.1.0"] = 1.0
+    rollout.until(lambda: rollout.weights == BACK, 10, "taken back")

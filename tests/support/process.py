@@ -43,6 +43,7 @@ class Process:
         lagging: kinds whose watch events are held back.
         due: when the next pass is due without an event.
         woken: an event or a look asks for a pass.
+        clock_trouble: what is said of this machine's clock.
     """
 
     def __init__(
@@ -63,8 +64,14 @@ class Process:
         self.collector = Collector(meter)
         self._clock = clock
         self._reconciler = Reconciler(
-            store=self.store, cluster=cluster, evidence=self.collector, clock=clock, decided=decided
+            store=self.store,
+            cluster=cluster,
+            evidence=self.collector,
+            clock=clock,
+            decided=decided,
+            clocks=lambda: self.clock_trouble,
         )
+        self.clock_trouble: str | None = None
         self.lagging: frozenset[Kind] = frozenset()
         self._late: list[tuple[str, Kind, dict[str, Any]]] = []
         self._passing = False

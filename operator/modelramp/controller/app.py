@@ -6,11 +6,13 @@ import asyncio
 import socket
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import kopf
 import structlog
 
+from modelramp.controller.clocks import API_SERVER, PROMETHEUS, Clocks
 from modelramp.controller.feed import Feed
 from modelramp.controller.health import Server
 from modelramp.controller.store import Store
@@ -54,18 +56,36 @@ async def run(settings: Settings) -> bool:
     credentials = await login.load(kubeconfig=settings.kubeconfig, context=settings.context)
     telemetry = Telemetry()
     store = Store(WATCHED)
+    clocks = Clocks(_now)
     async with AsyncExitStack() as stack:
 
         def client(may_write: Callable[[], bool] = lambda: True) -> Client:
-            made = Client(credentials, record=telemetry.requested, may_write=may_write)
+            made = Client(
+                credentials,
+                record=telemetry.requested,
+                dated=partial(clocks.answered, API_SERVER),
+                may_write=may_write,
+            )
             stack.push_async_callback(made.close)
             return made
 
         election = _election(settings, client()) if settings.leader_elect else None
         cluster = client(election.held) if election else client()
-        source = Prometheus(str(settings.prometheus_url), timeout=settings.prometheus_timeout)
+        source = Prometheus(
+            str(settings.prometheus_url),
+            timeout=settings.prometheus_timeout,
+            dated=partial(clocks.answered, PROMETHEUS),
+        )
         stack.callback(source.close)
-        terms = Terms(settings, store=store, cluster=cluster, source=source, telemetry=telemetry, clock=_now)
+        terms = Terms(
+            settings,
+            store=store,
+            cluster=cluster,
+            source=source,
+            telemetry=telemetry,
+            clock=_now,
+            clocks=clocks,
+        )
         telemetry.observe(store=store, depth=terms.depth, leads=terms.under_way)
         feed = Feed(
             store=store,

@@ -41,6 +41,7 @@ def observe(
     queries: Mapping[str, str] | None = None,
     refusals: Mapping[str, Refusal] | None = None,
     status: ModelDeploymentStatus | None = None,
+    clock: str | None = None,
 ) -> Facts:
     """The facts about one ModelDeployment; `status` is that of its body, if it was read already."""
     body = snapshot.body
@@ -78,6 +79,7 @@ def observe(
         request=_request(metadata, status),
         status_written=_status_written(metadata),
         refusals=refusals or {},
+        clock=clock,
     )
 
 

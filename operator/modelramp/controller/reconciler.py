@@ -71,6 +71,7 @@ class Reconciler:
         clock: the time now, in UTC.
         lag: seconds after which a look's counters must be in.
         decided: called with each plan that was carried out; for telemetry.
+        clocks: what is wrong with our clock; None when nothing.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Reconciler:
         clock: Callable[[], datetime],
         lag: float = 60.0,
         decided: Callable[[Facts, Plan], None] = lambda _facts, _plan: None,
+        clocks: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._store = store
         self._cluster = cluster
@@ -89,6 +91,7 @@ class Reconciler:
         self._clock = clock
         self._lag = lag
         self._decided = decided
+        self._clocks = clocks
         self._refusals: dict[Key, dict[str, tuple[Refusal, timedelta]]] = {}
 
     async def handle(self, key: Key) -> datetime | None:
@@ -133,6 +136,7 @@ class Reconciler:
             queries=queries_for(snapshot, status),
             refusals=refusals,
             status=status,
+            clock=self._clocks(),
         )
 
     def _remember(self, key: Key, writes: Pass, plan: Plan, now: datetime) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from datetime import datetime
 
+    from modelramp.controller.clocks import Clocks
     from modelramp.controller.settings import Settings
     from modelramp.controller.store import Key, Store
     from modelramp.controller.telemetry import Telemetry
@@ -45,6 +46,7 @@ class Terms:
         source: the metrics provider.
         telemetry: where it is counted.
         clock: the time now, in UTC.
+        clocks: how far that is from the servers' clocks.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Terms:
         source: Source,
         telemetry: Telemetry,
         clock: Callable[[], datetime],
+        clocks: Clocks,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -63,6 +66,7 @@ class Terms:
         self._source = source
         self._telemetry = telemetry
         self._clock = clock
+        self._clocks = clocks
         self._queues: _Queues | None = None
 
     def under_way(self) -> bool:
@@ -119,6 +123,7 @@ class Terms:
             clock=self._clock,
             lag=timing.delay + timing.timeout,
             decided=self._telemetry.decided,
+            clocks=self._clocks.trouble,
         )
         recorder = VersionRecorder(store=self._store, cluster=self._cluster, clock=self._clock)
         workers = Workers(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kubernetes.aio.client.configuration import Configuration
 
     Record = Callable[[Kind, str, str, float], None]
+    Dated = Callable[[str | None, float], None]
 
 PAGE = 500
 """Objects a list request asks for at once."""
@@ -45,6 +46,7 @@ class Client:
     Args:
         configuration: address and credentials (see `login.load`).
         record: called after each request with kind, verb, outcome (`ok` or the error's name) and seconds.
+        dated: called with the `Date` of each answer and the seconds it took.
         may_write: asked before each write is sent. On False it raises `Unavailable` instead: somebody else
             may be at work by now.
     """
@@ -54,12 +56,14 @@ class Client:
         configuration: Configuration,
         *,
         record: Record = lambda *_: None,
+        dated: Dated = lambda *_: None,
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         configuration.connection_pool_maxsize = CONNECTIONS
         self._api = ApiClient(configuration)
         self._api.user_agent = _MANAGER
         self._record = record
+        self._dated = dated
         self._may_write = may_write
 
     async def close(self) -> None:
@@ -234,7 +238,9 @@ class Client:
         try:
             method, url, headers, body, form = parameters
             timeout = _LIST_TIMEOUT if reading else _WRITE_TIMEOUT
+            sent = time.monotonic()
             response = await self._api.call_api(method, url, headers, body, form, _request_timeout=timeout)
+            self._dated(response.headers.get("Date"), time.monotonic() - sent)
             raw = await response.read()  # type: ignore[no-untyped-call]
         except TimeoutError as error:
             raise Unavailable(f"{request}: no answer in time") from error

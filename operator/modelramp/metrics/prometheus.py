@@ -19,7 +19,7 @@ from urllib3.util.retry import Retry
 from modelramp.metrics.port import Series, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _LONGEST_REASON = 200
 
@@ -27,9 +27,14 @@ _LONGEST_REASON = 200
 class _FormSession(requests.Session):
     """Sends the parameters of a POST in the body, and takes no proxy or password from the environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, dated: Callable[[str | None, float], None]) -> None:
         super().__init__()
         self.trust_env = False
+        self._dated = dated
+        self.hooks["response"].append(self._seen)
+
+    def _seen(self, answer: requests.Response, **_: object) -> None:
+        self._dated(answer.headers.get("Date"), answer.elapsed.total_seconds())
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """See `requests.Session.prepare_request`."""
@@ -45,15 +50,23 @@ class Prometheus:
         url: e.g. ``http://prometheus.monitoring:9090``.
         timeout: Seconds for a whole query.
         threads: How many queries run at once.
+        dated: Called, in a thread, with the ``Date`` of each answer and the seconds it took.
     """
 
-    def __init__(self, url: str, *, timeout: float = 10.0, threads: int = 4) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = 10.0,
+        threads: int = 4,
+        dated: Callable[[str | None, float], None] = lambda *_: None,
+    ) -> None:
         self._url = url.rstrip("/")
         self._timeout = timeout
         self._client = PrometheusConnect(
             url=self._url,
             retry=Retry(total=0, redirect=0),
-            session=_FormSession(),
+            session=_FormSession(dated),
             timeout=timeout,
             method="POST",
         )

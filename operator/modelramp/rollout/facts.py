@@ -143,6 +143,7 @@ class Facts:
         queries: PromQL for people, by name of the metric.
         status_written: when we last wrote status.
         refusals: writes that were refused, by the key of their effect (`plan.key_of`).
+        clock: what is wrong with our clock; None when it agrees with the servers'.
     """
 
     namespace: str
@@ -165,3 +166,4 @@ class Facts:
     request: Request | None = None
     status_written: datetime | None = None
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    clock: str | None = None

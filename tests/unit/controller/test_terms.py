@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelramp.controller.clocks import Clocks
 from modelramp.controller.settings import Settings
 from modelramp.controller.store import Store
 from modelramp.controller.telemetry import Telemetry
@@ -51,6 +52,7 @@ async def test_a_standby_does_nothing_and_each_term_begins_with_everything() -> 
         source=NoMetrics(),
         telemetry=telemetry,
         clock=lambda: datetime.now(UTC),
+        clocks=Clocks(lambda: datetime.now(UTC)),
     )
 
     def seen(_: str, kind: Kind, body: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ def test_nothing_beats_a_failing_verdict_but_deletion_and_a_persons_abort() -> N
         "resume_requested",
         "paused",
         "not_acknowledged",
+        "clock_differs",
         "promote_or_skip_requested",
         "hold",
         "not_proved",

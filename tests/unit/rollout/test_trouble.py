@@ -307,3 +307,26 @@ def test_no_room_is_no_fault_and_no_busy_loop(world: World) -> None:
     assert len(world.plans) - passes < 50
     assert world.route == {"1.0.0": 100}
     assert world.now - timedelta(seconds=400) > world.plans[0][0].now
+
+
+def test_nothing_moves_on_while_the_clock_differs(world: World) -> None:
+    """With proof and after the hold the candidate stays; with the clock right again it goes on, at once."""
+    world.deploy("1.1.0")
+    world.run(30)
+    assert world.route == {"1.0.0": 95, "1.1.0": 5}
+    world.leader.clock_trouble = "the operator's clock is at least 9 s behind that of the API server"
+    world.run(200)
+    assert world.route == {"1.0.0": 95, "1.1.0": 5}
+    assert "clock" in world.condition("Ready")["message"]
+    world.leader.clock_trouble = None
+    world.run(6)
+    assert world.route == {"1.0.0": 80, "1.1.0": 20}
+
+
+def test_a_failing_candidate_goes_back_whatever_the_clock_says(world: World) -> None:
+    """Going back is no matter of time."""
+    world.deploy("2.0.0")
+    world.run(5)
+    world.leader.clock_trouble = "the operator's clock is at least 9 s behind that of the API server"
+    world.meter.bad["2.0.0", "error-rate"] = 0.5
+    world.run(60, until=lambda: world.route == {"1.0.0": 100})

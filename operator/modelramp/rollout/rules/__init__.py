@@ -31,7 +31,13 @@ from modelramp.rollout.rules.requests import (
     promote_or_skip_requested,
     resume_requested,
 )
-from modelramp.rollout.rules.waiting import hold, not_acknowledged, not_proved, stable_unready
+from modelramp.rollout.rules.waiting import (
+    clock_differs,
+    hold,
+    not_acknowledged,
+    not_proved,
+    stable_unready,
+)
 from modelramp.rollout.view import View
 
 Rule = Callable[[View], Draft | None]
@@ -53,6 +59,7 @@ RULES: tuple[Rule, ...] = (
     resume_requested,
     paused,
     not_acknowledged,
+    clock_differs,
     promote_or_skip_requested,
     hold,
     not_proved,

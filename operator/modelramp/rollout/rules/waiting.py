@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Pods of the next step are started so long before the hold ends: what most models need to start.
 LEAD = timedelta(seconds=60)
+CLOCK_AGAIN = timedelta(seconds=5)
 
 
 def stable_unready(view: View) -> Draft | None:
@@ -42,6 +43,16 @@ def not_acknowledged(view: View) -> Draft | None:
     message = f"{where}: the route is to give {weight} % to {candidate.revision}"
     display = Display(phase=Phase.PROGRESSING, reason="StepEntered", message=message)
     return unchanged(view, rule="not_acknowledged", display=display)
+
+
+def clock_differs(view: View) -> Draft | None:
+    """Our clock is not that of the servers: no time of this rollout can be trusted, so nothing moves on."""
+    candidate, stable = view.status.candidate, view.status.stable
+    if view.facts.clock is None or candidate is None or stable is None or candidate.direct:
+        return None
+    message = f"{candidate.revision} stays at {percent(view)} %: {view.facts.clock}"
+    display = Display(phase=Phase.PROGRESSING, reason="Blind", message=message, text="Blind: clock differs")
+    return unchanged(view, rule="clock_differs", display=display).but(requeue_at=view.now + CLOCK_AGAIN)
 
 
 def hold(view: View) -> Draft | None:
