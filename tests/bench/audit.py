@@ -85,9 +85,12 @@ def weights(request: Request) -> dict[str, int] | None:
 
 
 def by_operator(requests: Iterable[Request], *, begin: float, end: float) -> Iterator[Request]:
-    """Its requests of a span of Unix time; renewals of its Lease apart."""
+    """Its requests of a span of Unix time; renewals of its Lease and of its watches apart."""
     return (
         request
         for request in requests
-        if request.user == OPERATOR and begin <= request.done < end and request.resource != "leases"
+        if request.user == OPERATOR
+        and begin <= request.done < end
+        and request.resource != "leases"
+        and request.verb != "watch"
     )

@@ -95,7 +95,7 @@ ROWS = (
     ),
     Row(
         key="idle requests",
-        title="API requests per object and idle minute, the Lease apart",
+        title="API requests per object and idle minute, the Lease and renewed watches apart",
         wanted="0",
         met=lambda value, _: value == 0,
         unit="",

@@ -226,7 +226,7 @@ def test_counters_that_begin_again(rollout: Driver, provider: ScriptedPrometheus
 
 
 def test_clocks_that_differ(rollout: Driver, provider: ScriptedPrometheus) -> None:
-    """Prometheus's clock is a minute ahead: nothing moves on and it says so; a failing candidate still goes."""
+    """Prometheus's clock is a minute ahead: nothing moves on, it says so; a failing candidate still goes."""
     begin(rollout)
     provider.ahead = 60.0
     rollout.until(lambda: "clock" in rollout.condition("Ready")["message"], 10, "said")

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from modelramp.api.status import ModelDeploymentStatus
     from modelramp.controller.snapshot import Body, Snapshot
     from modelramp.kube.port import Cluster
     from modelramp.rollout.facts import Refusal
@@ -80,6 +81,7 @@ class Pass:
         cluster: Cluster,
         sink: Sink,
         snapshot: Snapshot,
+        status: ModelDeploymentStatus,
         now: datetime,
         clock: Callable[[], datetime],
         refusals: Mapping[str, Refusal] | None = None,
@@ -87,6 +89,7 @@ class Pass:
         self._cluster = cluster
         self._sink = sink
         self._snapshot = snapshot
+        self._status: ModelDeploymentStatus | None = status
         self._now = now
         self._clock = clock
         self._body: Body = snapshot.body
@@ -193,6 +196,7 @@ class Pass:
     def _took(self, answer: dict[str, Any]) -> None:
         self._keep(MODEL_DEPLOYMENT, answer)
         self._body = answer
+        self._status = None
 
     def _keep(self, kind: Kind, answer: dict[str, Any]) -> None:
         """The answer of a write that changed something: what follows from it is for the next pass."""
@@ -216,7 +220,8 @@ class Pass:
 
     async def _write_status(self, effect: WriteStatus) -> None:
         status = stamped(effect.status, self._generation)
-        if status == read_status(self._body) and self._body.get("status"):
+        present = self._status or read_status(self._body)
+        if status == present and self._body.get("status"):
             return
         body = self._fenced(status=status_to_write(self._body, status))
         self._took(await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=MANAGER, subresource="status"))

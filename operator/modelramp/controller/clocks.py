@@ -1,8 +1,8 @@
 """How far this machine's clock is from those of the servers it asks, by the `Date` of their answers.
 
-Holds, holds' ends and the grid of looks are all read on our clock; the route's acknowledgement is written by
-whoever led before, and counters carry Prometheus's time. If these differ nothing can be said about the present
-step, and nothing moves towards a candidate.
+Holds and the grid of looks are read on our clock; the route's acknowledgement was written by whoever led
+before, and counters carry Prometheus's time. If these differ nothing can be said about the present step, and
+nothing moves towards a candidate.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from modelramp.controller.stored import read_status
 from modelramp.registry.digest import record_digest
 from modelramp.rollout.facts import ApexState, Facts, Refusal, Request, RouteState, Unresolved, WorkloadState
 from modelramp.rollout.revision import Revision, make_revision
+from modelramp.rollout.view import checkpoint_of
 from modelramp.traffic import virtualservice
 from modelramp.workloads import labels
 
@@ -32,29 +34,52 @@ REQUEST_OVERRIDE = "modelramp.dev/request-override"
 REQUESTED_BY = "modelramp.dev/requested-by"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A ModelDeployment's own text as values: all that needs no other object.
+
+    Attributes:
+        spec: what the user wrote; None when it cannot be read.
+        problem: why it cannot be read, or what of its template cannot be.
+        checkpoint: the evidence in status.
+    """
+
+    spec: ModelDeploymentSpec | None
+    problem: Unresolved | None
+    status: ModelDeploymentStatus
+    checkpoint: Evidence | None
+
+
+def read(body: Body) -> Reading:
+    """Reads a ModelDeployment."""
+    spec, problem = _spec(body)
+    status = read_status(body)
+    return Reading(spec=spec, problem=problem, status=status, checkpoint=checkpoint_of(status))
+
+
 def observe(
     snapshot: Snapshot,
     *,
     now: datetime,
+    reading: Reading | None = None,
     evidence: Evidence | None = None,
     lag: float = 60.0,
     queries: Mapping[str, str] | None = None,
     refusals: Mapping[str, Refusal] | None = None,
-    status: ModelDeploymentStatus | None = None,
     clock: str | None = None,
 ) -> Facts:
-    """The facts about one ModelDeployment; `status` is that of its body, if it was read already."""
+    """The facts about one ModelDeployment; `reading` is that of its body, if it was read already."""
     body = snapshot.body
     metadata, raw = body["metadata"], body.get("spec") or {}
-    status = status or read_status(body)
+    reading = reading or read(body)
+    spec, status = reading.spec, reading.status
     workloads = {
         state.revision.name: state
         for deployment in snapshot.deployments
         if labels.owned_by(deployment, metadata["uid"])
         and (state := workload_state(deployment, snapshot.slices, snapshot.pods)) is not None
     }
-    spec, problem = _spec(body)
-    wanted = problem or _wanted(snapshot, spec, status, workloads)
+    wanted = reading.problem or _wanted(snapshot, spec, status, workloads)
     route = snapshot.route if _ours(snapshot.route, metadata) else None
     apex = snapshot.apex if _ours(snapshot.apex, metadata) else None
     conflict, taken = _conflict(snapshot)
@@ -74,6 +99,7 @@ def observe(
         conflict=conflict,
         taken=taken,
         evidence=evidence,
+        checkpoint=reading.checkpoint,
         lag=lag,
         queries=queries or {},
         request=_request(metadata, status),

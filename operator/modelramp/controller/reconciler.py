@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from modelramp.controller.act import ROUTER_MISSING, Pass
 from modelramp.controller.book import Subject
-from modelramp.controller.observe import observe
+from modelramp.controller.observe import Reading, observe, read
 from modelramp.controller.snapshot import Snapshot
-from modelramp.controller.stored import read_status
 from modelramp.judgement.verdict import Arm
 from modelramp.kube.kinds import (
     DEPLOYMENT,
@@ -28,7 +27,7 @@ from modelramp.metrics.service import ServiceRef
 from modelramp.rollout.decide import decide
 from modelramp.rollout.facts import Facts, Refusal
 from modelramp.rollout.plan import Plan, key_of
-from modelramp.rollout.view import View, checkpoint_of, outline, scope_of
+from modelramp.rollout.view import View, outline, scope_of
 from modelramp.traffic import virtualservice
 
 if TYPE_CHECKING:
@@ -93,6 +92,7 @@ class Reconciler:
         self._decided = decided
         self._clocks = clocks
         self._refusals: dict[Key, dict[str, tuple[Refusal, timedelta]]] = {}
+        self._readings: dict[Key, tuple[tuple[str, str], Reading]] = {}
 
     async def handle(self, key: Key) -> datetime | None:
         """One pass. Gives the time at which to look again at the latest; None: when something changes."""
@@ -100,6 +100,7 @@ class Reconciler:
         if snapshot is None:
             self._evidence.untrack(key)
             self._refusals.pop(key, None)
+            self._readings.pop(key, None)
             return None
         now = self._clock()
         facts = self._facts(key, snapshot, now)
@@ -109,6 +110,7 @@ class Reconciler:
             cluster=self._cluster,
             sink=self._store,
             snapshot=snapshot,
+            status=facts.status,
             now=now,
             clock=self._clock,
             refusals=facts.refusals,
@@ -125,7 +127,8 @@ class Reconciler:
         return min((time for time in (plan.requeue_at, *again) if time is not None), default=None)
 
     def _facts(self, key: Key, snapshot: Snapshot, now: datetime) -> Facts:
-        status = read_status(snapshot.body)
+        reading = self._read(key, snapshot)
+        status = reading.status
         evidence = self._evidence.evidence(key, scope_of(status, status.plan))
         refusals = {what: refusal for what, (refusal, _) in self._refusals.get(key, {}).items()}
         return observe(
@@ -135,9 +138,19 @@ class Reconciler:
             lag=self._lag,
             queries=queries_for(snapshot, status),
             refusals=refusals,
-            status=status,
+            reading=reading,
             clock=self._clocks(),
         )
+
+    def _read(self, key: Key, snapshot: Snapshot) -> Reading:
+        """What the ModelDeployment says; kept from pass to pass while something is on its way."""
+        metadata = snapshot.body["metadata"]
+        state = (metadata["uid"], metadata["resourceVersion"])
+        known = self._readings.pop(key, None)
+        reading = known[1] if known is not None and known[0] == state else read(snapshot.body)
+        if reading.status.candidate is not None or reading.status.previous is not None:
+            self._readings[key] = (state, reading)
+        return reading
 
     def _remember(self, key: Key, writes: Pass, plan: Plan, now: datetime) -> bool:
         """Refusals wait twice as long each time, so that a policy that says no is not asked for ever.
@@ -177,7 +190,7 @@ class Reconciler:
                 since=view.ack,
                 arms=arms,
                 plan=view.checks,
-                checkpoint=checkpoint_of(view.status),
+                checkpoint=view.facts.checkpoint,
             )
         )
 

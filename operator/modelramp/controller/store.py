@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from modelramp.kube.kinds import MODEL_DEPLOYMENT, MODEL_VERSION, VIRTUAL_SERVICE
-from modelramp.kube.slim import slim
+from modelramp.kube.slim import is_same, slim
 from modelramp.traffic import virtualservice
 from modelramp.workloads import labels
 
@@ -56,6 +56,9 @@ class Store:
         if version <= self._gone.get(metadata["uid"], -1) or (known and version <= _version(known)):
             return set()
         kept = slim(kind, body)
+        if known and is_same(kind, known, kept):
+            self._objects[kind][key] = kept
+            return set()
         wake = self._index.remove(kind, key, known) if known else set()
         self._objects[kind][key] = kept
         return wake | self._index.add(kind, key, kept)

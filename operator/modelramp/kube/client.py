@@ -6,7 +6,9 @@ Bodies are plain dicts: models would cost start-up time, memory, and fields they
 from __future__ import annotations
 
 import time
+import urllib.request
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
@@ -60,6 +62,9 @@ class Client:
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         configuration.connection_pool_maxsize = CONNECTIONS
+        # Left to itself the session reads ~/.netrc and the proxy variables again for each request.
+        configuration.proxy = configuration.proxy or _proxy_of(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": False}
         self._api = ApiClient(configuration)
         self._api.user_agent = _MANAGER
         self._record = record
@@ -250,3 +255,10 @@ class Client:
         if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP success
             raise answers.error(response.status, answer, request=request)
         return answer
+
+
+def _proxy_of(address: str) -> str | None:
+    """The proxy that the environment names for this address (`HTTPS_PROXY`, unless `NO_PROXY` excepts it)."""
+    host = urlsplit(address)
+    proxy = urllib.request.getproxies().get(host.scheme)
+    return None if proxy is None or urllib.request.proxy_bypass(host.hostname or "") else proxy

@@ -139,6 +139,7 @@ class Facts:
         conflict: what of the route somebody else has (its name, a host); None when nothing.
         taken: hosts that another route has: they are left out of ours.
         evidence: what the collector has counted in the present scope; None when nothing yet.
+        checkpoint: the evidence that status remembers; None when absent or unreadable.
         lag: seconds after which a look's counters must be in; older evidence is none.
         queries: PromQL for people, by name of the metric.
         status_written: when we last wrote status.
@@ -161,6 +162,7 @@ class Facts:
     conflict: str | None = None
     taken: frozenset[str] = frozenset()
     evidence: Evidence | None = None
+    checkpoint: Evidence | None = None
     lag: float = 60.0
     queries: Mapping[str, str] = field(default_factory=dict)
     request: Request | None = None

@@ -15,6 +15,7 @@ from modelramp.api.status import (
     StableStatus,
 )
 from modelramp.judgement.judge import bake_limits
+from modelramp.judgement.verdict import Outcome
 from modelramp.rollout.draft import Display, Draft, ended, identity, identity_of, unchanged
 from modelramp.rollout.plan import Notice
 from modelramp.rollout.policy import MAX_WEIGHT, hold_at, last_index, pin, weight_at
@@ -85,7 +86,8 @@ def step(view: View, index: int, *, rule: str) -> Draft:
     draft = unchanged(view, rule=rule, display=holding(weight, index, total, clock(until)))
     notice = Notice(
         reason="StepEntered",
-        message=f"{candidate.revision} gets {weight} % (step {index} of {total}), until {clock(until)}",
+        message=f"{candidate.revision} gets {weight} % (step {index} of {total}), until {clock(until)}"
+        + _proof(view),
     )
     moved = candidate.model_copy(
         update={
@@ -97,6 +99,12 @@ def step(view: View, index: int, *, rule: str) -> Draft:
         }
     )
     return draft.but(candidate=moved, paused=None, notices=(*draft.notices, notice), requeue_at=until)
+
+
+def _proof(view: View) -> str:
+    """What the step that is left now was left with."""
+    proved = [verdict.message for verdict in view.verdicts if verdict.outcome is Outcome.PASS]
+    return f"; proved before: {'; '.join(proved)}"[:512] if proved else ""
 
 
 def holding(weight: int, index: int, total: int, until: str) -> Display:
@@ -123,7 +131,7 @@ def promote(view: View, *, rule: str) -> Draft:
             plan = plan.model_copy(update={"bake_limits": dict(bake_limits(view.evidence, view.checks))})
     notice = Notice(
         reason="Promoted",
-        message=f"{candidate.revision} has 100 % of the traffic"
+        message=f"{candidate.revision} has 100 % of the traffic{_proof(view)}"
         + (f"; {previous.revision} stays warm until {clock(keep_until)}" if previous else ""),
     )
     draft = unchanged(view, rule=rule, display=serving(candidate, clock(keep_until) if keep_until else None))

@@ -79,6 +79,8 @@ def refresh(plan: PlanStatus, spec: ModelDeploymentSpec) -> PlanStatus:
     """
     strategy = spec.strategy or plan.strategy
     analysis = spec.analysis or plan.analysis
+    if strategy == plan.strategy and analysis == plan.analysis:
+        return plan
     return plan.model_copy(
         update={"strategy": strategy, "analysis": analysis, "hash": _hash(strategy, analysis)}
     )

@@ -73,8 +73,14 @@ def conditions(view: View, draft: Draft, verdicts: tuple[Verdict, ...]) -> list[
 
 def stamped(status: ModelDeploymentStatus, generation: int) -> ModelDeploymentStatus:
     """The status, speaking of another generation: after our own write of `spec.rollback`."""
+    if all(number == generation for number in (status.observed_generation, *_generations(status))):
+        return status
     speaking = [item.model_copy(update={"observed_generation": generation}) for item in status.conditions]
     return status.model_copy(update={"observed_generation": generation, "conditions": speaking})
+
+
+def _generations(status: ModelDeploymentStatus) -> list[int | None]:
+    return [item.observed_generation for item in status.conditions]
 
 
 def _available(view: View, draft: Draft) -> _Said:

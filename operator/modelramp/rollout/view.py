@@ -79,7 +79,7 @@ def _wanted(facts: Facts, name: str) -> Revision | None:
 
 def acknowledged(facts: Facts, scope: str) -> datetime | None:
     """When the route took this scope's weights; status remembers it if the route is lost."""
-    checkpoint = checkpoint_of(facts.status)
+    checkpoint = facts.checkpoint
     if checkpoint is not None and checkpoint.scope == scope:
         return checkpoint.since
     mark = facts.route.mark if facts.route is not None else None
@@ -230,8 +230,8 @@ def outline(facts: Facts) -> View:
     scope = scope_of(status, plan)
     ack = acknowledged(facts, scope)
     judged = _is_judged(status, plan, ack)
-    checkpoint = checkpoint_of(status)
-    evidence = next((e for e in (facts.evidence, checkpoint) if e is not None and e.scope == scope), None)
+    known = (facts.evidence, facts.checkpoint)
+    evidence = next((item for item in known if item is not None and item.scope == scope), None)
     checks = None
     if judged and plan is not None:
         checks = judgement_plan(plan, baking=status.candidate is None, facts=facts)

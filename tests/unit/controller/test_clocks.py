@@ -21,7 +21,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
     at=st.floats(0, 1),
 )
 def test_never_more_than_the_truth(ahead: float, there: float, back: float, at: float) -> None:
-    """Whatever the answer took and the header cut off: the difference that is told is not over the real one."""
+    """Whatever the answer took and the header cut off: what is told is not over the real difference."""
     sent = NOON + timedelta(seconds=at)
     made = sent + timedelta(seconds=there)
     received = made + timedelta(seconds=back)
@@ -34,7 +34,12 @@ def test_never_more_than_the_truth(ahead: float, there: float, back: float, at: 
 
 @pytest.mark.parametrize(
     ("ahead", "said"),
-    [(0, None), (4, None), (7, "7 s behind that of the API server"), (-9, "8 s ahead of that of the API server")],
+    [
+        (0, None),
+        (4, None),
+        (7, "7 s behind that of the API server"),
+        (-9, "8 s ahead of that of the API server"),
+    ],
 )
 def test_what_is_told(ahead: int, said: str | None) -> None:
     """Over five seconds it is told, with the side, the server and the way out."""
