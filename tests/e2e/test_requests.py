@@ -176,6 +176,29 @@ def test_scale_subresource(rollout: Driver) -> None:
     assert {pod.metadata.uid for pod in found} == expected
 
 
+def test_a_horizontal_pod_autoscaler_scales_it(rollout: Driver) -> None:
+    """The controller manager's own autoscaler reads and writes the scale: its least number becomes ours."""
+    rollout.deployment("1.0.0", hold="10m", weights=STEPS)
+    body = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": NAME, "namespace": rollout.namespace},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "modelramp.dev/v1alpha1", "kind": "ModelDeployment", "name": NAME},
+            "minReplicas": 3,
+            "maxReplicas": 4,
+        },
+    }
+    rollout.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    # It looks every 15 s.
+    rollout.until(lambda: rollout.replicas("1.0.0") == 3, 40, "three pods")
+    rollout.until(lambda: len(rollout.pods("1.0.0")) == 3, 10, "three pods run")
+    found = json.loads(rollout.cluster.kubectl("get", "hpa", NAME, "-n", rollout.namespace, "-o", "json"))
+    able = next(item for item in found["status"]["conditions"] if item["type"] == "AbleToScale")
+    assert able["status"] == "True"
+    assert found["status"]["desiredReplicas"] == 3
+
+
 def test_x07_host_that_is_taken(rollout: Driver) -> None:
     """Another VirtualService has our host: it is named and left as it is; once it is gone, all goes on."""
     body = {
