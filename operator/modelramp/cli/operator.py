@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import CliApp, SettingsError
 
-from modelramp.controller.settings import Settings
+if TYPE_CHECKING:
+    from modelramp.controller.settings import Settings
 
 CONTEXT: dict[str, Any] = {
     "ignore_unknown_options": True,
@@ -41,6 +40,12 @@ def parse(flags: list[str]) -> Settings:
     Raises:
         typer.Exit: a setting is missing or wrong (it has been said which one, and where it is set).
     """
+    # A part of the second that no other sub-command should wait for.
+    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic_settings import CliApp, SettingsError  # noqa: PLC0415
+
+    from modelramp.controller.settings import Settings  # noqa: PLC0415
+
     try:
         return CliApp.run(Settings, cli_args=flags)
     except (ValidationError, SettingsError) as error:

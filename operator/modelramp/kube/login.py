@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import kopf
 from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import kopf
 
 _DEFAULT = "~/.kube/config"
 
@@ -55,6 +55,9 @@ async def load(
 
 async def connection(configuration: Configuration) -> kopf.ConnectionInfo:
     """The same credentials in kopf's form, tokens refreshed."""
+    # It takes half a second to load, which only the operator needs to wait for.
+    import kopf  # noqa: PLC0415
+
     header = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
     scheme, _, token = (header or "").rpartition(" ")
     return kopf.ConnectionInfo(
