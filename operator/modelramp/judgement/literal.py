@@ -62,8 +62,7 @@ def verdict(metric: MetricEvidence, check: Check, plan: Plan) -> Verdict:
         return say(check, Outcome.INCONCLUSIVE, f"{check.label}: no value yet", stable=metric.stable)
     lasts, samples = stretch.looks * plan.interval, _samples(stretch)
     settled = _is_settled(stretch, check, plan)
-    text = f"{check.label} {_stated(stretch, metric.value)} is {_side(check, stretch.bad)} {_limit(check, stretch)}"
-    text += f" for {duration(lasts)}"
+    text = _sentence(check, stretch, metric.value, check.limit, lasts)
     if not settled:
         lacking = []
         if lasts < check.duration:
@@ -82,8 +81,7 @@ def failed(metric: MetricEvidence, alarm: Alarm, check: Check) -> Verdict:
     run = alarm.run
     stretch = Stretch(bad=True, looks=0, run=run)
     value = 0.0 if alarm.value is None else alarm.value
-    text = f"{check.label} {_stated(stretch, value)} is {_side(check, bad=True)} {_limit(check, stretch, alarm.limit)}"
-    text += f" for {duration(run.at - run.since)}"
+    text = _sentence(check, stretch, value, alarm.limit, run.at - run.since)
     made = say(check, Outcome.FAIL, text, seen=run.candidate, stable=run.stable, threshold=alarm.limit)
     made = _valued(made, value, metric.baseline, made.n)
     return replace(made, tier=alarm.tier, window=float(run.at - run.since))
@@ -116,17 +114,12 @@ def _counts(seen: Seen) -> Counts:
     return seen if isinstance(seen, Counts) else _NONE
 
 
-def _stated(stretch: Stretch, value: float) -> str:
+def _sentence(check: Check, stretch: Stretch, value: float, limit: float, lasts: float) -> str:
     counts = stretch.run.candidate
-    return f"{percent(counts.k / counts.n)} (n={counts.n:,})" if counts.n else f"{value:.4g}"
-
-
-def _limit(check: Check, stretch: Stretch, limit: float | None = None) -> str:
-    edge = check.limit if limit is None else limit
-    return percent(edge) if stretch.run.candidate.n else f"{edge:.4g}"
-
-
-def _side(check: Check, bad: bool) -> str:  # noqa: FBT001
+    shown = f"{percent(counts.k / counts.n)} (n={counts.n:,})" if counts.n else f"{value:.4g}"
+    edge = percent(limit) if counts.n else f"{limit:.4g}"
     if check.direction is Direction.LOWER:
-        return "over" if bad else "within"
-    return "under" if bad else "at or over"
+        side = "over" if stretch.bad else "within"
+    else:
+        side = "under" if stretch.bad else "at or over"
+    return f"{check.label} {shown} is {side} {edge} for {duration(lasts)}"

@@ -114,7 +114,8 @@ class Check:
         if self.critical_limit is not None and not self.is_bad(self.critical_limit):
             side = "over" if self.direction is Direction.LOWER else "under"
             raise ValueError(
-                f"check {self.name}: critical_limit {self.critical_limit} must be {side} the limit {self.limit}"
+                f"check {self.name}: critical_limit {self.critical_limit} must be {side} "
+                f"the limit {self.limit}"
             )
         if self.ratio is not None and not 1.0 < self.ratio < math.inf:
             raise ValueError(f"check {self.name}: ratio is {self.ratio}; give a number over 1, such as 1.25")

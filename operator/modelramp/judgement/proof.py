@@ -70,5 +70,5 @@ def _exact(n: float, k: float, null: float) -> float:
 
 @lru_cache(maxsize=1024)
 def _prior(null: float) -> float:
-    """ln of the prior's mass under the limit, times B(a, b)."""
+    """Logarithm of the prior's mass under the limit, times B(a, b)."""
     return log_beta(PRIOR_BAD, PRIOR_GOOD) + log_beta_cdf(null, PRIOR_BAD, PRIOR_GOOD)

@@ -11,6 +11,8 @@ from modelramp.judgement.verdict import Tier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_NONE = Counts()
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -18,8 +20,8 @@ class Run:
 
     since: int
     at: int
-    candidate: Counts = Counts()
-    stable: Counts = Counts()
+    candidate: Counts = _NONE
+    stable: Counts = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,11 @@ class MetricEvidence:
 
     first: int
     at: int
-    candidate: Counts = Counts()
-    stable: Counts = Counts()
+    candidate: Counts = _NONE
+    stable: Counts = _NONE
     looks: int = 0
     spread: float = 0.0
-    left_out: Counts = Counts()
+    left_out: Counts = _NONE
     fail: tuple[float, ...] = ()
     critical: tuple[float, ...] = ()
     run: Run

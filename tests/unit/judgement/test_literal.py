@@ -26,6 +26,8 @@ from modelramp.judgement.plan import Check, Plan, error_rate
 from modelramp.judgement.verdict import Arm, Direction, Method, Outcome, Tier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelramp.judgement.evidence import Seen
     from modelramp.judgement.verdict import Verdict
 
@@ -45,7 +47,7 @@ LITERAL = Plan(checks=(ERRORS,), interval=60)
 NEW = Evidence(scope="r/1", since=datetime(2026, 11, 21, 8, tzinfo=UTC))
 
 
-def _fold(looks: list[Seen], plan: Plan = PLAN, evidence: Evidence = NEW) -> Evidence:
+def _fold(looks: Sequence[Seen], plan: Plan = PLAN, evidence: Evidence = NEW) -> Evidence:
     name = plan.checks[0].name
     begin = counted_until(evidence, name, plan)
     for number, candidate in enumerate(looks, 1):
@@ -54,7 +56,7 @@ def _fold(looks: list[Seen], plan: Plan = PLAN, evidence: Evidence = NEW) -> Evi
     return evidence
 
 
-def _verdict(looks: list[Seen], plan: Plan = PLAN) -> Verdict:
+def _verdict(looks: Sequence[Seen], plan: Plan = PLAN) -> Verdict:
     evidence = _fold(looks, plan)
     now = datetime.fromtimestamp(evidence.metrics[plan.checks[0].name].at, tz=UTC)
     return judge(evidence, plan, now=now)[0]
@@ -140,7 +142,7 @@ SEEN: st.SearchStrategy[Seen] = st.one_of(
 
 @given(looks=st.lists(SEEN, max_size=40), cut=st.integers(0, 40))
 @settings(max_examples=200, deadline=None)
-def test_a_checkpoint_loses_no_bit(looks: list[Seen], cut: int) -> None:
+def test_a_checkpoint_loses_no_bit(looks: Sequence[Seen], cut: int) -> None:
     """Going on from a checkpoint that went through JSON ends in the same evidence as going on without."""
     stored = json.loads(json.dumps(_fold(looks[:cut]).to_dict()))
     assert _fold(looks[cut:], evidence=Evidence.from_dict(stored)) == _fold(looks)

@@ -1,4 +1,4 @@
-"""A fault of both arms: the fail tier waits, the critical one does not, and nothing of it is held against one."""
+"""A fault of both arms: the fail tier waits, the critical one does not, and nothing of it stays."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from modelramp.judgement.plan import Plan, error_rate
 from modelramp.judgement.verdict import Arm, Outcome, Tier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelramp.judgement.evidence import Seen
     from modelramp.judgement.verdict import Verdict
 
@@ -25,11 +27,11 @@ CRITICAL = replace(PLAN, checks=(error_rate(history=QUIET),))
 SINCE = datetime(2026, 11, 21, 8, tzinfo=UTC)
 NEW = Evidence(scope="r/1", since=SINCE)
 FIRST = first_look(SINCE, 60)
-GOOD = (Counts(120, 1), Counts(1080, 10))
-BOTH = (Counts(120, 14), Counts(1080, 124))
+GOOD: tuple[Counts, Seen] = (Counts(120, 1), Counts(1080, 10))
+BOTH: tuple[Counts, Seen] = (Counts(120, 14), Counts(1080, 124))
 
 
-def _fold(looks: list[tuple[Counts, Seen]], evidence: Evidence = NEW, plan: Plan = PLAN) -> Evidence:
+def _fold(looks: Sequence[tuple[Seen, Seen]], evidence: Evidence = NEW, plan: Plan = PLAN) -> Evidence:
     begin = counted_until(evidence, "error-rate", plan)
     for number, (candidate, stable) in enumerate(looks, 1):
         look = Look(at=begin + 60 * number, arms={Arm.CANDIDATE: candidate, Arm.STABLE: stable})
