@@ -26,6 +26,8 @@ FEW_FAILURES = 20
 
 # Per alternative what a bad and what a good one add, in nats.
 Weights: TypeAlias = tuple[tuple[float, float], ...]
+# Per alternative the evidence so far, in nats.
+Levels: TypeAlias = tuple[float, ...]
 
 
 @lru_cache(maxsize=1024)
@@ -58,9 +60,7 @@ def threshold(interval: float, run_length: float = RUN_LENGTH) -> float:
     return math.log(run_length / interval)
 
 
-def update(
-    levels: tuple[float, ...], *, n: int, k: int, weights: Weights, phi: float, threshold: float
-) -> tuple[float, ...]:
+def update(levels: Levels, *, n: int, k: int, weights: Weights, phi: float, threshold: float) -> Levels:
     """The levels (nats, one per alternative) after a look with k bad ones of n.
 
     Levels of another length (the limit was edited) start from zero.
@@ -74,7 +74,7 @@ def update(
     )
 
 
-def log_mixture(levels: tuple[float, ...]) -> float:
+def log_mixture(levels: Levels) -> float:
     """``ln mean exp(level)``; minus infinity without levels."""
     if not levels:
         return -math.inf
@@ -82,12 +82,12 @@ def log_mixture(levels: tuple[float, ...]) -> float:
     return top + math.log(sum(math.exp(level - top) for level in levels) / len(levels))
 
 
-def raised(levels: tuple[float, ...], threshold: float) -> bool:
+def raised(levels: Levels, threshold: float) -> bool:
     """Whether the alarm is raised."""
     # the mixture is never over its largest part, and mostly that is far below
     return bool(levels) and max(levels) > threshold and log_mixture(levels) > threshold
 
 
-def is_up(levels: tuple[float, ...]) -> bool:
+def is_up(levels: Levels) -> bool:
     """Whether any level is over zero: whether the past still counts."""
     return bool(levels) and max(levels) > 0.0

@@ -92,16 +92,14 @@ def advance(evidence: Evidence, check: str, look: Look, plan: Plan) -> Evidence:
     stable = look.arms.get(Arm.STABLE, NoData())
     if isinstance(candidate, Gauge) and rules.method is Method.SEQUENTIAL:
         candidate = ProviderError("the query gives a gauge; judge it with method: Threshold")
-    metric = replace(
-        metric,
-        at=look.at,
-        no_data=(metric.no_data or look.at) if isinstance(candidate, NoData) else None,
-        trouble=candidate.message if isinstance(candidate, ProviderError) else None,
-    )
+    no_data = (metric.no_data or look.at) if isinstance(candidate, NoData) else None
+    trouble = candidate.message if isinstance(candidate, ProviderError) else None
+    if (no_data, trouble) != (metric.no_data, metric.trouble):
+        metric = replace(metric, no_data=no_data, trouble=trouble)
     if rules.method is Method.THRESHOLD:
-        metric = literal.count(metric, candidate, stable, rules, plan)
+        metric = literal.count(metric, look.at, candidate, stable, check=rules, plan=plan)
     else:
-        metric = sequential(metric, _counted(candidate), _counted(stable), rules, plan)
+        metric = sequential(metric, look.at, _counted(candidate), _counted(stable), check=rules, plan=plan)
     return _with(evidence, check, metric)
 
 

@@ -11,6 +11,7 @@ from modelramp.judgement.state import Alarm, MetricEvidence, Run
 from modelramp.judgement.verdict import Tier
 
 if TYPE_CHECKING:
+    from modelramp.judgement.alarm import Levels
     from modelramp.judgement.limits import Limits
     from modelramp.judgement.plan import Check, Plan
     from modelramp.judgement.seen import Counts
@@ -41,26 +42,49 @@ def is_held(metric: MetricEvidence, plan: Plan) -> bool:
 
 
 def sequential(
-    metric: MetricEvidence, candidate: Counts, stable: Counts, check: Check, plan: Plan
+    metric: MetricEvidence, at: int, candidate: Counts, stable: Counts, *, check: Check, plan: Plan
 ) -> MetricEvidence:
-    """The statistics after the counts of the look at ``metric.at``."""
+    """The statistics after the counts of the look at ``at``."""
     was_suspect = is_suspect(metric, plan)
     if stable.n:
         metric = _with_stable(metric, stable, check, plan)
-    suspect = is_suspect(metric, plan)
+    held = is_suspect(metric, plan)
     # What was counted while both were over the limit says nothing about the candidate alone.
-    fail = () if was_suspect and not suspect else metric.fail
-    run = longer(metric.run, metric.at, candidate, stable, plan, fresh=not alarm.is_up(fail))
+    fail = () if was_suspect and not held else metric.fail
+    run = longer(metric.run, at, candidate, stable, plan, fresh=not alarm.is_up(fail))
     if not candidate.n:
-        return replace(metric, fail=fail, run=run)
-    metric = replace(metric, fail=fail, run=run, candidate=metric.candidate + candidate)
-    scale = phi(metric, check, plan)
-    tested = limits(check, metric.stable)
+        return replace(metric, at=at, fail=fail, run=run)
+    scale, tested = phi(metric, check, plan), limits(check, metric.stable)
+    known, critical, relative, relative_run = (
+        metric.alarm,
+        metric.critical,
+        metric.relative,
+        metric.relative_run,
+    )
     if tested is not None:
-        metric = _held_against(metric, candidate, tested, scale=scale, held=suspect, plan=plan)
+        fail, critical, tier = _absolute(fail, critical, candidate, tested, scale=scale, held=held, plan=plan)
+        if tier is not None:
+            limit = tested.critical if tier is Tier.CRITICAL and tested.critical else tested.alarm
+            known = worse(known, Alarm(tier, limit, run))
     if check.ratio is not None and stable.n:
-        metric = _compared(metric, candidate, stable, scale=scale, ratio=check.ratio, plan=plan)
-    return metric
+        fresh = not alarm.is_up(relative)
+        relative_run = longer(relative_run, at, candidate, stable, plan, fresh=fresh)
+        relative, is_raised = _relative(
+            relative, candidate, stable, scale=scale, ratio=check.ratio, plan=plan
+        )
+        if is_raised:
+            known = worse(known, Alarm(Tier.FAIL, check.ratio, relative_run, relative=True))
+    return replace(
+        metric,
+        at=at,
+        candidate=metric.candidate + candidate,
+        fail=fail,
+        critical=critical,
+        run=run,
+        relative=relative,
+        relative_run=relative_run,
+        alarm=known,
+    )
 
 
 def _with_stable(metric: MetricEvidence, stable: Counts, check: Check, plan: Plan) -> MetricEvidence:
@@ -81,47 +105,42 @@ def _with_stable(metric: MetricEvidence, stable: Counts, check: Check, plan: Pla
     return replace(metric, stable=total, watch=watch, looks=metric.looks + 1, spread=spread)
 
 
-def _held_against(
-    metric: MetricEvidence, candidate: Counts, tested: Limits, *, scale: float, held: bool, plan: Plan
-) -> MetricEvidence:
-    """Both tiers of alarm A; the fail tier is not raised while it is held."""
-    threshold, known = alarm.threshold(plan.interval), metric.alarm
+def _absolute(
+    fail: Levels, critical: Levels, candidate: Counts, tested: Limits, *, scale: float, held: bool, plan: Plan
+) -> tuple[Levels, Levels, Tier | None]:
+    """Both tiers of alarm A, and the worst that is raised; the fail tier is not while it is held."""
+    threshold, tier = alarm.threshold(plan.interval), None
 
-    def after(levels: tuple[float, ...], limit: float) -> tuple[float, ...]:
+    def after(levels: Levels, limit: float) -> Levels:
         weights = alarm.absolute(limit)
         return alarm.update(
             levels, n=candidate.n, k=candidate.k, weights=weights, phi=scale, threshold=threshold
         )
 
-    fail, critical = after(metric.fail, tested.alarm), metric.critical
+    fail = after(fail, tested.alarm)
     if not held and alarm.raised(fail, threshold):
-        known = worse(known, Alarm(Tier.FAIL, tested.alarm, metric.run))
+        tier = Tier.FAIL
     if tested.critical is not None:
         critical = after(critical, tested.critical)
         if alarm.raised(critical, threshold):
-            known = worse(known, Alarm(Tier.CRITICAL, tested.critical, metric.run))
-    return replace(metric, fail=fail, critical=critical, alarm=known)
+            tier = Tier.CRITICAL
+    return fail, critical, tier
 
 
-def _compared(
-    metric: MetricEvidence, candidate: Counts, stable: Counts, *, scale: float, ratio: float, plan: Plan
-) -> MetricEvidence:
-    """Alarm B."""
+def _relative(
+    levels: Levels, candidate: Counts, stable: Counts, *, scale: float, ratio: float, plan: Plan
+) -> tuple[Levels, bool]:
+    """Alarm B, and whether it is raised."""
     threshold = alarm.threshold(plan.interval, alarm.RELATIVE_RUN_LENGTH)
-    fresh = not alarm.is_up(metric.relative)
-    run = longer(metric.relative_run, metric.at, candidate, stable, plan, fresh=fresh)
     levels = alarm.update(
-        metric.relative,
+        levels,
         n=candidate.k + stable.k,
         k=candidate.k,
         weights=alarm.relative(candidate.n / (candidate.n + stable.n), ratio),
         phi=scale,
         threshold=threshold,
     )
-    known = metric.alarm
-    if alarm.raised(levels, threshold):
-        known = worse(known, Alarm(Tier.FAIL, ratio, run, relative=True))
-    return replace(metric, relative=levels, relative_run=run, alarm=known)
+    return levels, alarm.raised(levels, threshold)
 
 
 def longer(run: Run | None, at: int, candidate: Counts, stable: Counts, plan: Plan, *, fresh: bool) -> Run:

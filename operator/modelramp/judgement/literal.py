@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 _NONE = Counts()
 
 
-def count(metric: MetricEvidence, candidate: Seen, stable: Seen, check: Check, plan: Plan) -> MetricEvidence:
-    """The statistics after the look at ``metric.at``.
+def count(
+    metric: MetricEvidence, at: int, candidate: Seen, stable: Seen, *, check: Check, plan: Plan
+) -> MetricEvidence:
+    """The statistics after the look at ``at``.
 
     A look without a value neither prolongs nor ends a stretch; only one on the other side of the limit does.
     """
@@ -31,6 +33,7 @@ def count(metric: MetricEvidence, candidate: Seen, stable: Seen, check: Check, p
     counts = (_counts(candidate), _counts(stable))
     metric = replace(
         metric,
+        at=at,
         candidate=metric.candidate + counts[0],
         stable=metric.stable + counts[1],
         value=metric.value if value is None else value,
@@ -42,7 +45,7 @@ def count(metric: MetricEvidence, candidate: Seen, stable: Seen, check: Check, p
     def after(stretch: Stretch | None, limit: float) -> Stretch:
         bad = check.is_bad(value, limit)
         fresh = stretch is None or stretch.bad is not bad
-        run = longer(None if stretch is None else stretch.run, metric.at, *counts, plan, fresh=fresh)
+        run = longer(None if stretch is None else stretch.run, at, *counts, plan, fresh=fresh)
         return Stretch(bad, 1 if stretch is None or fresh else stretch.looks + 1, run)
 
     latest, lower, known = after(metric.stretch, check.limit), metric.critical_stretch, metric.alarm

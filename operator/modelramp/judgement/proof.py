@@ -25,8 +25,9 @@ def log_evidence(*, n: float, k: float, null: float) -> float:
 
 def proved(*, n: float, k: float, null: float) -> bool:
     """Whether the share is proved to be under the limit (E >= 20)."""
+    lacking = LOG_PROVED - _whole(n, k, null)
     # the tail only lowers it, and costs most
-    return _whole(n, k, null) >= LOG_PROVED and log_evidence(n=n, k=k, null=null) >= LOG_PROVED
+    return lacking <= 0.0 and log_beta_cdf(null, PRIOR_BAD + k, PRIOR_GOOD + n - k) >= lacking
 
 
 def requests_to_proof(*, n: float, k: float, null: float) -> float | None:

@@ -164,31 +164,38 @@ def _solve(a: float, b: float, *, z: float, upper: bool) -> float:
     for _ in range(_MAX_STEPS):
         x = math.exp(u)
         y = -math.expm1(u)
-        tail = math.exp(_log_lower(b, a, y, x) if upper else _log_lower(a, b, x, y))
+        log_slope = math.nan
+        tail = float(upper) if x <= 0.0 else float(not upper)
+        if x > 0.0 and y > 0.0:
+            kernel = _log_kernel(a, b, x, y)
+            log_slope = kernel - math.log(y)
+            below = x * (a + b + 2.0) < a + 1.0
+            part = math.exp(kernel) * (_fraction(a, b, x) if below else _fraction(b, a, y))
+            tail = part if below is not upper else 1.0 - part
         g = _NORMAL.inv_cdf(min(max(tail, _LOWEST_TAIL), 1.0 - _EPSILON))
         if (g < z) is not upper:
             low = u
         else:
             high = u
-        new = u + _step(a, b, x, y, g=g, z=z, upper=upper)
+        new = u + _step(a, b, x / y, g=g, z=z, log_slope=log_slope, upper=upper)
         if abs(g - z) <= _NEAR:
             return math.exp(new)
         u = new if low < new < high else 0.5 * (low + high)
     return math.exp(u)
 
 
-def _step(a: float, b: float, x: float, y: float, *, g: float, z: float, upper: bool) -> float:
-    """How far ln x is to go so that g becomes z, to third order; infinite where g is flat."""
-    if not 0.0 < y < 1.0:
-        return math.inf
-    log_slope = _log_kernel(a, b, x, y) - math.log(y) + 0.5 * g * g + _HALF_LOG_2PI
-    slope = math.exp(min(700.0, log_slope)) * (-1.0 if upper else 1.0)
+def _step(a: float, b: float, odds: float, *, g: float, z: float, log_slope: float, upper: bool) -> float:
+    """How far ln x is to go so that g becomes z, to third order; no number where g is flat.
+
+    ``odds`` is x / (1 - x), ``g`` and ``z`` are the tail now and as it is to be, as normal quantiles, and
+    ``log_slope`` is the logarithm of the density of ln x.
+    """
+    slope = math.exp(min(700.0, log_slope + 0.5 * g * g + _HALF_LOG_2PI)) * (-1.0 if upper else 1.0)
     if slope == 0.0:
-        return math.inf
-    odds = x / y
+        return math.nan
     # second and third derivative over the first
     second = a - (b - 1.0) * odds + g * slope
-    third = second * second - (b - 1.0) * odds / y + slope * slope + g * slope * second
+    third = second * second - (b - 1.0) * odds * (1.0 + odds) + slope * slope + g * slope * second
     step = (z - g) / slope
     return step * (1.0 - step * second / 2.0 + step * step * (second * second / 2.0 - third / 6.0))
 
