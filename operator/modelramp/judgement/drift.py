@@ -101,6 +101,8 @@ def needed(limit: float, *, bins: int) -> float:
 
     For up to ten bins the line through 200 at a limit of 0.25 and 450 at 0.10 (simulated); with more bins
     noise grows as the 1 − 10⁻⁶ quantile of χ² with bins − 1 degrees of freedom, and the size with it.
+    Measured at just this size, a million samples each of 5, 10 and 20 bins: 0 to 3 are over 0.25, and 0 to 5
+    over 0.10; of ten bins of which nine hold 2.5 % each, up to 18 are over 0.10.
 
     Raises:
         ValueError: The limit is not a positive number.

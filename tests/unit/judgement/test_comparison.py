@@ -103,7 +103,7 @@ def test_with_many_metrics_more_is_needed() -> None:
 
 
 def test_false_improvements_are_rare() -> None:
-    """Of 400 tests of four metrics each without any difference, 5 % at most find an improvement (3 sigma: 8)."""
+    """Of 400 tests of four metrics each without any difference, 5 % find an improvement (3 sigma: 8 %)."""
     rng = np.random.default_rng(23)
     wrong = 0
     for _ in range(400):

@@ -67,7 +67,7 @@ def test_needed_size() -> None:
 
 @given(counts=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 300)), min_size=2, max_size=40))
 def test_merged_bins_hold_enough(counts: list[tuple[int, int]]) -> None:
-    """However few observations there are, PSI is finite, and no more bins are left than 5 of each fit into."""
+    """However few observations there are, PSI is finite, and bins have room for 5 of each on average."""
     a, b = ([pair[side] for pair in counts] for side in (0, 1))
     found = distance(_histogram(a), _histogram(b))
     assert found.psi is None or math.isfinite(found.psi)
@@ -141,7 +141,7 @@ def _shares() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("shape", list(_shares()))
 @pytest.mark.parametrize("limit", [0.10, 0.25])
 def test_false_alarms_are_rare_at_any_size(shape: str, limit: float) -> None:
-    """Of samples of 50 to 10,000 without drift none fails, against stable and frozen; the largest all pass."""
+    """Of samples of 50 to 10,000 without drift none fails, against stable or frozen; the largest pass."""
     rng = np.random.default_rng(11)
     shares = _shares()[shape]
     outcomes: dict[int, set[Outcome]] = {}
@@ -162,7 +162,7 @@ def test_false_alarms_are_rare_at_any_size(shape: str, limit: float) -> None:
 
 
 def test_without_the_rule_they_would_not_be() -> None:
-    """Of the same kind of samples of 100 each, PSI alone is over 0.1 in most: the streams are not too easy."""
+    """Of such samples of 100 each PSI alone is over 0.1 in most: the streams are not too easy."""
     rng = np.random.default_rng(12)
     samples = rng.multinomial(100, np.full(10, 0.1), size=400).tolist()
     found = [

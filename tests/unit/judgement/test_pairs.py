@@ -47,7 +47,7 @@ def test_evidence_is_a_supermartingale(theta: float) -> None:
 
 
 def test_equal_revisions_are_seldom_told_apart() -> None:
-    """Looked at after each of 1,000 pairs, 10 of 400 runs at most end with a wrong word (1 % + 1 % allowed)."""
+    """Looked at 100 times, at most 10 of 400 runs are told apart (1 % may be worse and 1 % better)."""
     rng = np.random.default_rng(17)
     wrong = 0
     for _ in range(400):
