@@ -11,15 +11,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from modelramp.judgement import drift
+from modelramp.judgement.evidence import Counts
 from modelramp.judgement.finding import Blocked, Fault, Finding
 from modelramp.judgement.situation import Kind, Situation
-from modelramp.judgement.special import clopper_pearson, log_beta
+from modelramp.judgement.special import clopper_pearson, log_beta, log_beta_cdf
 from modelramp.judgement.verdict import Outcome, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from modelramp.judgement.evidence import Counts
     from modelramp.judgement.histogram import Histogram
     from modelramp.judgement.situation import Distribution, Rates
 
@@ -28,10 +28,11 @@ SHARE_POINTS, SHARE_PART = 0.01, 0.2
 # E against "the share is the configured one": wrong in one of 1,000 steps at most, however often looked at.
 LOG_SHARE = math.log(1000.0)
 LOAD_FACTOR = 1.25
-# Two arms are alike when the candidate's rate is not shown to be over this multiple of stable's.
+# Two arms are alike when neither's rate is shown to be over this multiple of the other's.
 ALIKE = 1.25
 # A rise that stays under this part of the limit hurts nobody: at night 0.1 % becomes 0.2 %.
 NOTABLE = 0.5
+_LOG_TAIL = math.log(0.025)
 
 
 Rule: TypeAlias = Callable[[Situation], "Iterable[Finding]"]
@@ -152,11 +153,13 @@ def _shared_fault(situation: Situation) -> Iterable[Finding]:
     """Bad requests rise in both arms alike: something that both depend on."""
     for seen in situation.rates:
         candidate, stable = seen.candidate, seen.stable
-        if not (candidate.n and stable.n and candidate.k and stable.k) or not _alike(candidate, stable):
+        # cheap, and true of every healthy rollout
+        if not (candidate.n and stable.k) or stable.k <= NOTABLE * seen.limit * stable.n:
             continue
-        low = clopper_pearson(stable.k, stable.n)[0]
-        over = low > seen.limit
-        if not over and not _risen(seen, low):
+        if not _alike(candidate, stable):
+            continue
+        over = _surely_over(stable, seen.limit)
+        if not over and not _risen(seen):
             continue
         blocks = {Blocked.PASS, Blocked.FAIL_TIER} if over else {Blocked.PASS}
         yield Finding(
@@ -170,19 +173,29 @@ def _shared_fault(situation: Situation) -> Iterable[Finding]:
         )
 
 
+def _surely_over(counts: Counts, share: float) -> bool:
+    """Whether the lower end of the Clopper–Pearson 95 % interval is over the share, without the interval."""
+    n, k = counts.n, counts.k
+    return k > share * n and log_beta_cdf(share, k, n - k + 1) < _LOG_TAIL
+
+
 def _alike(candidate: Counts, stable: Counts) -> bool:
-    """Whether the candidate is not shown to be worse than 1.25 × stable: given an error, whose is it?"""
-    ratio = ALIKE * candidate.n / stable.n
-    return clopper_pearson(candidate.k, candidate.k + stable.k)[0] <= ratio / (1.0 + ratio)
+    """Whether neither arm is shown to be worse than 1.25 × the other: given an error, whose is it?"""
+    total = candidate.k + stable.k
+
+    def blamed(one: Counts, other: Counts) -> bool:
+        ratio = ALIKE * one.n / other.n
+        return _surely_over(Counts(total, one.k), ratio / (1.0 + ratio))
+
+    return not blamed(candidate, stable) and not blamed(stable, candidate)
 
 
-def _risen(seen: Rates, low: float) -> bool:
+def _risen(seen: Rates) -> bool:
     """Whether stable is worse than before the rollout, and near enough to the limit to matter."""
     if seen.before is None or not seen.before.n:
         return False
-    candidate = seen.candidate.k / seen.candidate.n
-    high = clopper_pearson(seen.before.k, seen.before.n)[1]
-    return low > ALIKE * high and candidate > ALIKE * high and low > NOTABLE * seen.limit
+    least = max(ALIKE * clopper_pearson(seen.before.k, seen.before.n)[1], NOTABLE * seen.limit)
+    return least < 1.0 and seen.candidate.k > least * seen.candidate.n and _surely_over(seen.stable, least)
 
 
 def _load_imbalance(situation: Situation) -> Iterable[Finding]:

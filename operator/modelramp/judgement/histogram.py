@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import reduce
 from itertools import accumulate, pairwise
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 # Libraries write the same edge as 0.3 and as 0.30000000000000004.
 _DIGITS = 12
+MOST_NATIVE_BINS = 40
+_FINEST_SCHEMA, _COARSEST_SCHEMA = 8, -4
+_NEAR = 1e-6
+_ZERO_EDGES = 2  # the edges of the zero bucket are anywhere
 BLOCK_SECONDS = 6 * 3600
 BLOCKS = 4
 
@@ -131,7 +137,8 @@ def from_native(buckets: Iterable[Sequence[Any]]) -> Histogram:
     """From the ``buckets`` of a native histogram in the JSON of Prometheus' HTTP API.
 
     Each is ``[boundary rule, left, right, count]``, the last three as text; empty buckets are left out there.
-    The boundary rule (which edges belong to the bucket) is not kept.
+    The boundary rule (which edges belong to the bucket) is not kept. Of 40 exponential buckets and more each
+    two, four, … become one, as Prometheus itself makes them coarser: edges of all resolutions are nested.
 
     Raises:
         ValueError: A bucket has another form, or two of them overlap.
@@ -160,7 +167,7 @@ def from_native(buckets: Iterable[Sequence[Any]]) -> Histogram:
             counts.append(count)
         else:
             above = count
-    return Histogram(tuple(edges), (*counts, above))
+    return _coarser(Histogram(tuple(edges), (*counts, above)))
 
 
 def increase(before: Histogram, after: Histogram) -> Histogram:
@@ -201,11 +208,16 @@ class Accumulated:
     @property
     def total(self) -> Histogram:
         """All of it together."""
-        return sum((block for _, block in self.blocks), Histogram())
+        return reduce(add, (block for _, block in self.blocks)) if self.blocks else Histogram()
 
     def to_list(self) -> list[list[Any]]:
-        """As JSON lists and numbers; `from_list` gives back an equal object."""
-        return [[number, list(block.edges), list(block.counts)] for number, block in self.blocks]
+        """As JSON lists and numbers, edges only where they change; `from_list` gives back an equal object."""
+        found: list[list[Any]] = []
+        edges: tuple[float, ...] | None = None
+        for number, block in self.blocks:
+            found.append([number, None if block.edges == edges else list(block.edges), list(block.counts)])
+            edges = block.edges
+        return found
 
     @classmethod
     def from_list(cls, data: Iterable[Sequence[Any]]) -> Accumulated:
@@ -214,12 +226,28 @@ class Accumulated:
         Raises:
             ValueError: The data is not what `to_list` writes.
         """
+        blocks: list[tuple[int, Histogram]] = []
         try:
-            return cls(
-                tuple((int(number), Histogram(tuple(edges), tuple(counts))) for number, edges, counts in data)
-            )
-        except (TypeError, ValueError) as error:
+            for number, edges, counts in data:
+                known = blocks[-1][1].edges if edges is None else tuple(edges)
+                blocks.append((int(number), Histogram(known, tuple(counts))))
+            return cls(tuple(blocks))
+        except (TypeError, ValueError, IndexError) as error:
             raise ValueError(f"stored histogram cannot be read: {error!r}; it is counted anew") from error
+
+
+def _coarser(native: Histogram) -> Histogram:
+    """With fewer exponential buckets, whose edges are 2^(j / 2^schema); others are left as they are."""
+    places = {edge: math.log2(abs(edge)) for edge in native.edges if edge}
+    for schema in range(_FINEST_SCHEMA, _COARSEST_SCHEMA - 1, -1):
+        if len(native.edges) < MOST_NATIVE_BINS:
+            break
+        scaled = {edge: place * 2.0**schema for edge, place in places.items()}
+        on_grid = [edge for edge in native.edges if edge and abs(scaled[edge] - round(scaled[edge])) < _NEAR]
+        if schema == _FINEST_SCHEMA and len(on_grid) < len(native.edges) - _ZERO_EDGES:
+            break
+        native = native.on(on_grid)
+    return native
 
 
 def _edge(value: float) -> float:

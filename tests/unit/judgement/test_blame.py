@@ -1,20 +1,20 @@
-"""Who is to blame: each row of the table, what it holds back, and that none holds back the critical tier."""
+"""Who is to blame: of each row of the table what is found, what it holds back, and what is none of it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from modelramp.judgement.blame import blame, share_evidence
 from modelramp.judgement.evidence import Counts
-from modelramp.judgement.finding import Blocked, Fault, Finding, held
+from modelramp.judgement.finding import Blocked, Fault, Finding
 from modelramp.judgement.histogram import Histogram
 from modelramp.judgement.situation import Distribution, Kind, Load, Rates, Routing, Situation
-from modelramp.judgement.verdict import Outcome, Tier, Verdict
+from modelramp.judgement.verdict import Tier
 
 FLAT = (0.25, 0.25, 0.25, 0.25)
 WARN = (0.35, 0.30, 0.20, 0.15)  # PSI 0.12 against FLAT
@@ -200,6 +200,19 @@ def test_errors_in_both_arms_hold_pass_and_the_fail_tier() -> None:
     assert "8 % in the candidate and 8 % in stable (n=1,000 and 19,000, limit 5 %)" in found.message
 
 
+@pytest.mark.parametrize(("n", "limit"), [(300, 0.05), (5000, 0.05), (5000, 0.3)])
+def test_stable_is_over_the_limit_by_its_interval(n: int, limit: float) -> None:
+    """The fail tier is held from the count on at which scipy's exact interval lies over the limit."""
+
+    def low(k: int) -> float:
+        return float(stats.binomtest(k, n).proportion_ci(0.95, method="exact").low)
+
+    first = next(k for k in range(int(limit * n), n) if low(k) > limit)
+    for k, expected in ((first - 1, False), (first, True)):
+        rates = Rates(metric="m", label="m", candidate=Counts(n, k), stable=Counts(n, k), limit=limit)
+        assert bool(blame(Situation(rates=(rates,)))) is expected
+
+
 def test_a_rise_under_the_limit_holds_pass_only() -> None:
     """From 0.1 % to 4 % in both arms: no step forward in an incident, and no hold of the fail tier."""
     (found,) = _rates(Counts(1000, 40), Counts(19_000, 760), Counts(100_000, 100))
@@ -211,6 +224,7 @@ def test_a_rise_under_the_limit_holds_pass_only() -> None:
     [
         (Counts(1000, 160), Counts(19_000, 1520), None),  # twice as bad: the candidate's own
         (Counts(1000, 80), Counts(19_000, 190), None),  # stable is well
+        (Counts(1000, 10), Counts(19_000, 1520), None),  # the candidate mends it
         (Counts(1000, 40), Counts(19_000, 760), None),  # under the limit, and nothing to compare with
         (Counts(1000, 40), Counts(19_000, 760), Counts(100_000, 3900)),  # it was so before
         (Counts(1000, 2), Counts(19_000, 38), Counts(100_000, 50)),  # a rise that hurts nobody
@@ -246,49 +260,6 @@ def test_uneven_load_blocks_the_comparison_of_latency() -> None:
 def test_load_that_is_even_or_unknown(load: Load) -> None:
     """Within 25 %, by chance, or without requests or replicas: no finding."""
     assert blame(Situation(load=load)) == ()
-
-
-def _verdict(outcome: Outcome, tier: Tier | None = None, metric: str = "error-rate") -> Verdict:
-    return Verdict(
-        metric=metric,
-        reason="ErrorRate",
-        outcome=outcome,
-        tier=tier,
-        value=0.2,
-        baseline=0.01,
-        interval=(0.1, 0.3),
-        n=100,
-        threshold=0.05,
-        eta=None,
-        message="error rate 20 %",
-        query="",
-    )
-
-
-def test_nothing_holds_back_the_critical_tier() -> None:
-    """Of all findings with all that can be blocked, none changes a critical failure."""
-    verdict = _verdict(Outcome.FAIL, Tier.CRITICAL)
-    for size in range(len(Blocked) + 1):
-        for blocks in combinations(Blocked, size):
-            findings = [Finding(fault=fault, blocks=frozenset(blocks), message="m") for fault in Fault]
-            assert held(verdict, findings) is verdict
-
-
-def test_what_is_blocked_becomes_inconclusive() -> None:
-    """A blocked pass and a blocked failure say what holds them; the others stay as they are."""
-    found = Finding(
-        fault=Fault.SHARED_FAULT, blocks=BLOCK_PASS, metrics=frozenset({"error-rate"}), message="both"
-    )
-    passed, failed = _verdict(Outcome.PASS), _verdict(Outcome.FAIL, Tier.FAIL)
-    assert held(passed, [found]).outcome is Outcome.INCONCLUSIVE
-    assert held(passed, [found]).message == "error rate 20 %; held by SharedFault: both"
-    assert held(failed, [found]) is failed
-    assert held(_verdict(Outcome.PASS, metric="latency"), [found]).outcome is Outcome.PASS
-    both = replace(found, blocks=frozenset({Blocked.PASS, Blocked.FAIL_TIER}))
-    assert held(failed, [both]).outcome is Outcome.INCONCLUSIVE
-    assert held(failed, [both]).tier is None
-    undecided = _verdict(Outcome.INCONCLUSIVE)
-    assert held(undecided, [both]) is undecided
 
 
 def test_impossible_routing_is_refused() -> None:

@@ -116,6 +116,36 @@ def test_native_histograms_of_different_resolution_meet_at_the_coarse_one() -> N
     assert (one.counts, two.counts) == ((0, 8, 0), (0, 3, 0))
 
 
+@given(schema=st.integers(0, 8), first=st.integers(-50, 50), length=st.integers(1, 400))
+def test_many_native_buckets_become_fewer(schema: int, first: int, length: int) -> None:
+    """At most 40 bins are left of any exponential histogram, on edges it had, with all that was counted."""
+    at = [2.0 ** (j / 2**schema) for j in range(first, first + length + 1)]
+    buckets = [[0, str(low), str(high), "3"] for low, high in pairwise(at)]
+    found = from_native(buckets)
+    assert len(found.counts) <= 40
+    assert {*found.edges} <= {float(f"{edge:.12g}") for edge in at}
+    assert found.n == 3 * length
+    if length <= 38:
+        assert len(found.edges) == length + 1
+
+
+def test_coarse_and_fine_native_histograms_stay_comparable() -> None:
+    """Two ranges of one resolution that are made coarser to different degrees have many edges in common."""
+    one, two = (
+        from_native([[0, str(2 ** (j / 8)), str(2 ** ((j + 1) / 8)), "3"] for j in range(-length, 0)])
+        for length in (30, 120)
+    )
+    assert len(one.counts) > 30
+    assert 15 < len(two.counts) <= 40
+    assert len(aligned(one, two)[0].edges) > 7
+
+
+def test_many_buckets_of_any_other_kind_stay() -> None:
+    """Custom buckets in native form are not on the exponential grid, and none of them is lost."""
+    buckets = [[0, str(j / 100), str((j + 1) / 100), "1"] for j in range(100)]
+    assert len(from_native(buckets).edges) == 101
+
+
 def test_other_edges_are_refused_where_nothing_is_known() -> None:
     """Counts are not spread within a bin: asking for an edge inside of one is an error that names it."""
     with pytest.raises(ValueError, match=r"edges \[1.5\]"):
