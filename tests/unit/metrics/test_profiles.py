@@ -12,7 +12,7 @@ from modelramp.metrics.counters import Counters
 from modelramp.metrics.looks import grid, step
 from modelramp.metrics.profiles import CATALOGUE, PROFILES
 from modelramp.metrics.profiles.buckets import Distribution
-from modelramp.metrics.profiles.profile import UnknownCheckError
+from modelramp.metrics.profiles.definition import UnknownCheckError
 from modelramp.metrics.service import ServiceRef
 from support.exposition import page, scrape, select
 

@@ -76,6 +76,16 @@ def test_only_other_revisions_are_there() -> None:
     assert "it had no request yet, or is not scraped" in message
 
 
+def test_some_series_name_their_revision_and_some_do_not() -> None:
+    """Two kinds of proxies in one Prometheus: what is named comes first, what is not is told as well."""
+    template = PROFILES["envoy"]["latency"]
+    old = [one for one in scrape(page("envoy")) if "fraud-1" in one.labels["cluster_name"]]
+    message = explain(template, NEW, _answer(template, [*old, *scrape(page("envoy-gateway"))]))
+    assert message is not None
+    assert "none of outbound|80||fraud-2.ml.svc.cluster.local: it had no request yet" in message
+    assert "other series have no cluster_name: give Istio's proxies its stats_tags" in message
+
+
 def test_one_cluster_of_all_backends() -> None:
     """Envoy Gateway without filters has one cluster per rule: that is said, for waiting would not help."""
     template = PROFILES["envoy-gateway"]["error-rate"]

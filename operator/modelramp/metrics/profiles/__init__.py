@@ -20,7 +20,7 @@ from modelramp.metrics.profiles import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelramp.metrics.profiles.profile import Profile
+    from modelramp.metrics.profiles.definition import Profile
     from modelramp.metrics.profiles.template import Template
 
 _ALL = (

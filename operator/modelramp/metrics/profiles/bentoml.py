@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from modelramp.metrics.profiles.arms import PODS
+from modelramp.metrics.profiles.definition import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.histogram import Histogram
-from modelramp.metrics.profiles.profile import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.requests import Requests
 
 # The page for people, its files, and probes are not requests to the model.

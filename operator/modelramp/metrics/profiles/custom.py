@@ -129,9 +129,9 @@ class Custom:
     def _ratio(self, service: ServiceRef) -> str:
         if self.each:
             bad, every = (promql.render(query, service) for query in (self.query, self.total))
-            return f"sum({bad}) / sum({every})"
+            return f"sum(\n{bad}\n) / sum(\n{every}\n)"
         by = ",".join(self.arms.labels)
-        return f"sum by ({by}) ({self.query}) / sum by ({by}) ({self.total})"
+        return f"sum by ({by}) (\n{self.query}\n) / sum by ({by}) (\n{self.total}\n)"
 
 
 def _for(query: str, service: ServiceRef | None) -> str:

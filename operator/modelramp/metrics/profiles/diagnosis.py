@@ -42,10 +42,11 @@ def explain(template: Template, service: ServiceRef, found: Iterable[Series]) ->
     others = sorted({key for key in keys if key is not None})
     if arms.merged and any(wanted.startswith(f"{other}/") for other in others):
         return arms.merged
-    if None in keys:
+    if not others:
         return f"Prometheus has {template.selector} without the labels {labels}: {arms.remedy}"
     shown = ", ".join(others[:_SHOWN]) + (", …" if len(others) > _SHOWN else "")
+    rest = f"; other series have no {labels}: {arms.remedy}" if None in keys else ""
     return (
         f"Prometheus has {template.selector} by {labels} of {shown}, and none of {wanted}:"
-        " it had no request yet, or is not scraped"
+        f" it had no request yet, or is not scraped{rest}"
     )

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelramp.metrics.profiles.arms import Arms
+from modelramp.metrics.profiles.definition import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.histogram import Histogram
-from modelramp.metrics.profiles.profile import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.requests import Requests
 
 if TYPE_CHECKING:

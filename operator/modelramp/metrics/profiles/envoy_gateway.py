@@ -8,9 +8,9 @@ apart. A filter on each ``backendRef`` makes it one cluster per backend, ``…/r
 from __future__ import annotations
 
 from modelramp.metrics.profiles.arms import Arms
+from modelramp.metrics.profiles.definition import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.envoy import EDGES
 from modelramp.metrics.profiles.histogram import Histogram
-from modelramp.metrics.profiles.profile import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.requests import Requests
 
 PROFILE = Profile(

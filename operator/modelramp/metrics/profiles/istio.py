@@ -7,9 +7,9 @@ pod is selected by two, its revision's and the model's.
 from __future__ import annotations
 
 from modelramp.metrics.profiles.arms import Arms
+from modelramp.metrics.profiles.definition import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.envoy import EDGES
 from modelramp.metrics.profiles.histogram import Histogram
-from modelramp.metrics.profiles.profile import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.requests import Requests
 
 _SOURCE = 'reporter="source"'

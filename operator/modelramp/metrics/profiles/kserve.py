@@ -7,8 +7,8 @@ They time their steps and count nothing else: no status, no failures. A runtime 
 from __future__ import annotations
 
 from modelramp.metrics.profiles.arms import PODS
+from modelramp.metrics.profiles.definition import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.histogram import Histogram
-from modelramp.metrics.profiles.profile import ERROR_RATE, LATENCY, Profile
 
 # Seconds; the defaults of Python's Prometheus client.
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)

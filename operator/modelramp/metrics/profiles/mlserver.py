@@ -7,9 +7,9 @@ alone: what comes by gRPC is not in them.
 from __future__ import annotations
 
 from modelramp.metrics.profiles.arms import PODS
+from modelramp.metrics.profiles.definition import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.histogram import Histogram
 from modelramp.metrics.profiles.kserve import EDGES
-from modelramp.metrics.profiles.profile import ERROR_RATE, LATENCY, Profile
 from modelramp.metrics.profiles.requests import Requests
 from modelramp.metrics.profiles.template import NAME
 

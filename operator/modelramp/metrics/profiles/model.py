@@ -7,8 +7,8 @@ operator looks for; ``examples/digits/server/metrics.py`` has them.
 from __future__ import annotations
 
 from modelramp.metrics.profiles.arms import PODS
+from modelramp.metrics.profiles.definition import ERROR_RATE, LATENCY, QUALITY, Profile
 from modelramp.metrics.profiles.histogram import Histogram
-from modelramp.metrics.profiles.profile import ERROR_RATE, LATENCY, QUALITY, Profile
 from modelramp.metrics.profiles.requests import Requests
 
 PROFILE = Profile(

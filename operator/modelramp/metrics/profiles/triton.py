@@ -7,8 +7,8 @@ of slow requests can be had.
 from __future__ import annotations
 
 from modelramp.metrics.profiles.arms import PODS
+from modelramp.metrics.profiles.definition import ERROR_RATE, FIRST_TOKEN, LATENCY, Profile
 from modelramp.metrics.profiles.histogram import Histogram
-from modelramp.metrics.profiles.profile import ERROR_RATE, FIRST_TOKEN, LATENCY, Profile
 from modelramp.metrics.profiles.requests import Requests
 from modelramp.metrics.profiles.template import NAME
 

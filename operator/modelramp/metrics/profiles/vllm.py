@@ -7,8 +7,8 @@ status. An answer that breaks off while it streams has already had its 200.
 from __future__ import annotations
 
 from modelramp.metrics.profiles.arms import PODS
+from modelramp.metrics.profiles.definition import ERROR_RATE, FIRST_TOKEN, INTER_TOKEN, LATENCY, Profile
 from modelramp.metrics.profiles.histogram import Histogram
-from modelramp.metrics.profiles.profile import ERROR_RATE, FIRST_TOKEN, INTER_TOKEN, LATENCY, Profile
 from modelramp.metrics.profiles.requests import Requests
 
 PROFILE = Profile(
