@@ -15,7 +15,6 @@ from modelramp.judgement.evidence import Evidence, advance, counted_until, inter
 from modelramp.metrics.counters import Counters, carry
 from modelramp.metrics.looks import grid, step, warm
 from modelramp.metrics.profiles import PROFILES
-from modelramp.metrics.profiles.envoy import cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from modelramp.judgement.verdict import Arm
     from modelramp.metrics.looks import Grid
     from modelramp.metrics.port import Series
-    from modelramp.metrics.profiles.envoy import Template
+    from modelramp.metrics.profiles.template import Template
     from modelramp.metrics.service import ServiceRef
 
 Key: TypeAlias = tuple[str, str]
@@ -142,7 +141,8 @@ class Book:
         for (profile, check_name, _), batch in batches.items():
             start = min(start for start, _ in batch)
             end = min(at, start + (MOST_POINTS - 1) * interval)
-            for entries in _chunks([entry for _, entry in batch]):
+            template = PROFILES[profile][check_name]
+            for entries in _chunks([entry for _, entry in batch], template):
                 asked = tuple((entry, entry.subject.arms) for entry in entries)
                 questions.append(Question(profile, check_name, interval, start, end, asked))
         return questions
@@ -200,11 +200,11 @@ def _start(entry: Entry, check: str, at: int) -> int | None:
     return anchor - carry(interval) if anchor < at else None
 
 
-def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+def _chunks(entries: Iterable[Entry], template: Template) -> Iterator[list[Entry]]:
     chunk: list[Entry] = []
     length = 0
     for entry in entries:
-        size = sum(len(cluster(service)) for service in entry.subject.arms.values())
+        size = sum(len(template.key(service)) for service in entry.subject.arms.values())
         if chunk and length + size > LONGEST_NAMES:
             yield chunk
             chunk, length = [], 0
@@ -217,7 +217,7 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 def _count(entry: Entry, arms: Mapping[Arm, ServiceRef], question: Question, seen: Grid) -> Iterator[None]:
     """Counts an answer for one entry, look by look."""
     check, interval, template = question.check, question.interval, question.template
-    clusters = {arm: cluster(service) for arm, service in arms.items()}
+    clusters = {arm: template.key(service) for arm, service in arms.items()}
     live = entry.counters.get(check)
     if live is None:
         anchor = _anchor(entry, check)

@@ -201,7 +201,8 @@ def _told(refusals: Mapping[str, tuple[Refusal, timedelta]]) -> set[tuple[str, s
 
 def _service(view: View, entry: RevisionStatus) -> ServiceRef:
     revision = view.revision(entry)
-    return ServiceRef(view.facts.namespace, revision.service, revision.port)
+    facts = view.facts
+    return ServiceRef(facts.namespace, revision.service, revision.port, facts.name, revision.name)
 
 
 def take(store: Store, key: Key) -> Snapshot | None:
@@ -238,5 +239,5 @@ def queries_for(snapshot: Snapshot, status: ModelDeploymentStatus) -> Mapping[st
         return {}
     metadata = snapshot.body["metadata"]
     port = (snapshot.body.get("spec") or {}).get("port", 8080)
-    service = ServiceRef(metadata["namespace"], judged.service, port)
+    service = ServiceRef(metadata["namespace"], judged.service, port, metadata["name"], judged.revision)
     return {name: template.for_people(service) for name, template in PROFILES["envoy"].items()}

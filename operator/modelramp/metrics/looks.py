@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from modelramp.judgement.verdict import Arm
     from modelramp.metrics.counters import Counters, Process, Sample
     from modelramp.metrics.port import Series
-    from modelramp.metrics.profiles.envoy import Template
+    from modelramp.metrics.profiles.template import Template
 
-# cluster -> grid point -> counters
+# key of an arm -> grid point -> counters
 Grid: TypeAlias = "Mapping[str, Mapping[int, Mapping[Sample, float]]]"
 
 
 def grid(series: Iterable[Series], template: Template) -> Grid:
-    """The counters per cluster and grid point; series that the template does not know are left out."""
+    """The counters per arm and grid point; series that the template does not know are left out."""
     found: dict[str, dict[int, dict[Sample, float]]] = defaultdict(lambda: defaultdict(dict))
     for one in series:
         read = template.read(one.labels)
         if read is not None:
-            cluster, sample = read
+            key, sample = read
             for at, value in one.points:
-                found[cluster][at][sample] = value
+                found[key][at][sample] = value
     return found
 
 
 def step(counters: Counters, at: int, *, seen: Grid, clusters: Mapping[Arm, str], template: Template) -> Look:
     """Moves the counters on to the grid point ``at``, and says what each arm counted since the one before."""
-    samples = {arm: seen.get(cluster, {}).get(at, {}) for arm, cluster in clusters.items()}
+    samples = {arm: seen.get(key, {}).get(at, {}) for arm, key in clusters.items()}
     together = {sample: value for values in samples.values() for sample, value in values.items()}
     increments = counters.step(at, together)
     return Look(at=at, arms={arm: _seen(values, increments, template) for arm, values in samples.items()})
@@ -42,7 +42,7 @@ def step(counters: Counters, at: int, *, seen: Grid, clusters: Mapping[Arm, str]
 
 def warm(counters: Counters, points: Iterable[int], *, seen: Grid, clusters: Mapping[Arm, str]) -> None:
     """Moves the counters over grid points whose looks nobody asks for; one without a sample costs nothing."""
-    by_time = [seen.get(cluster, {}) for cluster in clusters.values()]
+    by_time = [seen.get(key, {}) for key in clusters.values()]
     for at in points:
         together = {sample: value for values in by_time for sample, value in values.get(at, {}).items()}
         if together:
@@ -60,12 +60,10 @@ def _seen(values: Mapping[Sample, float], increments: Mapping[Sample, int], temp
         processes[process][component] = increments[sample]
     total = Counts()
     for process, components in processes.items():
-        lacking = template.needs - components.keys()
-        if lacking:
-            return ProviderError(
-                f"the provider has no {template.component_label} of 500 or +Inf for {_name(process)}"
-            )
-        total += template.counts(components)
+        counted = template.tally(components)
+        if isinstance(counted, str):
+            return ProviderError(f"{counted} for {_name(process)}")
+        total += counted
     return total
 
 
