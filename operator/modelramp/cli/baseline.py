@@ -56,7 +56,7 @@ def baseline(
         str, typer.Option("--from", metavar="TIME", help="Since when: RFC 3339, or 24h for as long ago.")
     ] = "24h",
     end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Until when.  [default: now]")
+        str | None, typer.Option("--to", metavar="TIME", help="Until when; left out: now.")
     ] = None,
     edges: Annotated[
         list[str] | None,

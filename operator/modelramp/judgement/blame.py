@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from modelramp.judgement import drift
-from modelramp.judgement.evidence import Counts
 from modelramp.judgement.finding import Blocked, Fault, Finding
 from modelramp.judgement.situation import Kind, Situation
 from modelramp.judgement.special import clopper_pearson, log_beta, log_beta_cdf
@@ -20,6 +19,7 @@ from modelramp.judgement.verdict import Outcome, Tier
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from modelramp.judgement.evidence import Counts
     from modelramp.judgement.histogram import Histogram
     from modelramp.judgement.situation import Distribution, Rates
 
@@ -156,9 +156,9 @@ def _shared_fault(situation: Situation) -> Iterable[Finding]:
         # cheap, and true of every healthy rollout
         if not (candidate.n and stable.k) or stable.k <= NOTABLE * seen.limit * stable.n:
             continue
-        if not _alike(candidate, stable):
+        if not _alike(candidate, stable, seen.phi):
             continue
-        over = _surely_over(stable, seen.limit)
+        over = _surely_over(stable.n / seen.phi, stable.k / seen.phi, seen.limit)
         if not over and not _risen(seen):
             continue
         blocks = {Blocked.PASS, Blocked.FAIL_TIER} if over else {Blocked.PASS}
@@ -173,19 +173,18 @@ def _shared_fault(situation: Situation) -> Iterable[Finding]:
         )
 
 
-def _surely_over(counts: Counts, share: float) -> bool:
+def _surely_over(n: float, k: float, share: float) -> bool:
     """Whether the lower end of the Clopper–Pearson 95 % interval is over the share, without the interval."""
-    n, k = counts.n, counts.k
-    return k > share * n and log_beta_cdf(share, k, n - k + 1) < _LOG_TAIL
+    return k > share * n and log_beta_cdf(share, k, n - k + 1.0) < _LOG_TAIL
 
 
-def _alike(candidate: Counts, stable: Counts) -> bool:
+def _alike(candidate: Counts, stable: Counts, phi: float) -> bool:
     """Whether neither arm is shown to be worse than 1.25 × the other: given an error, whose is it?"""
-    total = candidate.k + stable.k
+    total = (candidate.k + stable.k) / phi
 
     def blamed(one: Counts, other: Counts) -> bool:
         ratio = ALIKE * one.n / other.n
-        return _surely_over(Counts(total, one.k), ratio / (1.0 + ratio))
+        return _surely_over(total, one.k / phi, ratio / (1.0 + ratio))
 
     return not blamed(candidate, stable) and not blamed(stable, candidate)
 
@@ -195,7 +194,12 @@ def _risen(seen: Rates) -> bool:
     if seen.before is None or not seen.before.n:
         return False
     least = max(ALIKE * clopper_pearson(seen.before.k, seen.before.n)[1], NOTABLE * seen.limit)
-    return least < 1.0 and seen.candidate.k > least * seen.candidate.n and _surely_over(seen.stable, least)
+    stable = seen.stable
+    return (
+        least < 1.0
+        and seen.candidate.k > least * seen.candidate.n
+        and _surely_over(stable.n / seen.phi, stable.k / seen.phi, least)
+    )
 
 
 def _load_imbalance(situation: Situation) -> Iterable[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -65,7 +66,11 @@ class Routing:
     phi: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.candidate, self.stable) < 0 or not 0.0 <= self.weight <= 1.0 or not self.phi >= 1.0:
+        if (
+            min(self.candidate, self.stable) < 0
+            or not 0.0 <= self.weight <= 1.0
+            or not 1.0 <= self.phi < math.inf
+        ):
             raise ValueError(f"{self} cannot be: counts are 0 or more, the weight 0 to 1 and phi at least 1")
 
 
@@ -78,6 +83,11 @@ class Rates:
         candidate, stable: Counts in the stretch.
         before: Stable alone before the rollout; ``None`` = not known.
         limit: The share that is still accepted.
+        phi: Dispersion: bad requests come in bursts of about this size (1 = independent); all evidence is
+            divided by it.
+
+    Raises:
+        ValueError: phi is under 1, or the limit is no share over 0.
     """
 
     metric: str
@@ -86,6 +96,11 @@ class Rates:
     stable: Counts
     before: Counts | None = None
     limit: float
+    phi: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.phi < math.inf or not 0.0 < self.limit < 1.0:
+            raise ValueError(f"{self} cannot be: phi is at least 1, and the limit a share over 0 and under 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -213,6 +213,13 @@ def test_stable_is_over_the_limit_by_its_interval(n: int, limit: float) -> None:
         assert bool(blame(Situation(rates=(rates,)))) is expected
 
 
+def test_bursts_make_evidence_weaker() -> None:
+    """Twice as many errors are the candidate's own when they come one by one, but not in bursts of ten."""
+    rates = Rates(metric="m", label="m", candidate=Counts(500, 80), stable=Counts(9500, 760), limit=0.05)
+    assert blame(Situation(rates=(rates,))) == ()
+    assert _faults(Situation(rates=(replace(rates, phi=10.0),))) == [Fault.SHARED_FAULT]
+
+
 def test_a_rise_under_the_limit_holds_pass_only() -> None:
     """From 0.1 % to 4 % in both arms: no step forward in an incident, and no hold of the fail tier."""
     (found,) = _rates(Counts(1000, 40), Counts(19_000, 760), Counts(100_000, 100))
@@ -262,8 +269,13 @@ def test_load_that_is_even_or_unknown(load: Load) -> None:
     assert blame(Situation(load=load)) == ()
 
 
-def test_impossible_routing_is_refused() -> None:
-    """Negative counts and weights over 1 are errors."""
-    for fields in ({"candidate": -1}, {"weight": 1.5}, {"phi": 0.5}):
+def test_impossible_figures_are_refused() -> None:
+    """Negative counts, weights over 1, dispersions under 1 and limits that are no share are errors."""
+    routing = Routing(candidate=1, stable=1, weight=0.5, looks=2)
+    rates = Rates(metric="m", label="m", candidate=Counts(2, 1), stable=Counts(2, 1), limit=0.05)
+    for routed in ({"candidate": -1}, {"weight": 1.5}, {"phi": 0.5}, {"phi": float("nan")}):
         with pytest.raises(ValueError, match="cannot be"):
-            Routing(**{"candidate": 1, "stable": 1, "weight": 0.5, "looks": 2, **fields})  # type: ignore[arg-type]
+            replace(routing, **routed)
+    for rated in ({"phi": 0.5}, {"limit": 0.0}, {"limit": 1.0}):
+        with pytest.raises(ValueError, match="cannot be"):
+            replace(rates, **rated)  # type: ignore[arg-type]

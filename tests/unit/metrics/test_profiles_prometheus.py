@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from devcluster import builds
+from modelramp.judgement.evidence import Counts
 from modelramp.metrics.port import SourceError
 from modelramp.metrics.profiles import CATALOGUE, PROFILES, alert
 from modelramp.metrics.profiles.arms import PODS
@@ -43,9 +44,47 @@ CUSTOM = {
 }
 
 
-def _pods(address: str) -> list[dict[str, object]]:
+# Istio's names for what a plain Envoy counts, where no Istio proxy is at hand.
+SHAPED = "istio-shaped"
+RELABEL = [
+    {
+        "source_labels": ["__name__", "response_code"],
+        "separator": ";",
+        "regex": "envoy_cluster_upstream_rq;[0-9]+|envoy_cluster_upstream_rq_time_(bucket|sum|count);",
+        "action": "keep",
+    },
+    {
+        "source_labels": ["__name__"],
+        "regex": "envoy_cluster_upstream_rq",
+        "target_label": "__name__",
+        "replacement": "istio_requests_total",
+    },
+    {
+        "source_labels": ["__name__"],
+        "regex": "envoy_cluster_upstream_rq_time_(.+)",
+        "target_label": "__name__",
+        "replacement": "istio_request_duration_milliseconds_$1",
+    },
+    {
+        "source_labels": ["cluster_name"],
+        "regex": r"outbound\|[0-9]+\|[^|]*\|(.+)",
+        "target_label": "destination_service",
+    },
+    {"regex": "cluster_name", "action": "labeldrop"},
+]
+
+
+def _jobs(address: str) -> list[dict[str, object]]:
     """A scrape job per page; pods are there twice, as the candidate's and as stable's."""
-    jobs: list[dict[str, object]] = []
+    shaped = {"targets": [address], "labels": {"namespace": "ingress", "pod": "g1", "reporter": "source"}}
+    jobs: list[dict[str, object]] = [
+        {
+            "job_name": SHAPED,
+            "metrics_path": "/envoy",
+            "static_configs": [shaped],
+            "metric_relabel_configs": RELABEL,
+        }
+    ]
     for name, profile in CATALOGUE.items():
         targets = [
             {
@@ -100,7 +139,7 @@ async def _prometheus(folder: Path) -> AsyncIterator[Prometheus]:
         config = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(folder / "rules.yaml")],
-            "scrape_configs": _pods(address),
+            "scrape_configs": _jobs(address),
         }
         (folder / "prometheus.yaml").write_text(json.dumps(config))
         process = await asyncio.create_subprocess_exec(
@@ -122,7 +161,7 @@ async def _prometheus(folder: Path) -> AsyncIterator[Prometheus]:
 
 async def _scraped(source: Prometheus) -> None:
     """Waits until every page has been read three times, so that a rate exists."""
-    targets = sum(2 if profile.arms is PODS else 1 for profile in CATALOGUE.values())
+    targets = 1 + sum(2 if profile.arms is PODS else 1 for profile in CATALOGUE.values())
     async with asyncio.timeout(START_LIMIT_S):
         while True:
             try:
@@ -159,7 +198,10 @@ async def test_every_query_is_understood(tmp_path: Path) -> None:
             # What the tests without Prometheus select from a page is what Prometheus selects.
             everything = await _now(source, f'{{job="{profile}"}}')
             selected = {_identity(one.labels) for one in select(template.query([NEW, OLD]), everything)}
-            assert selected == {_identity(one.labels) for one in found}, (profile, check)
+            assert selected == {_identity(one.labels) for one in found if one.labels["job"] == profile}, (
+                profile,
+                check,
+            )
             for_people = await _now(source, template.for_people(NEW))
             # Counters of a page stand still: the share of nothing is NaN, but of one series.
             assert len(for_people) == 1, (profile, check)
@@ -177,6 +219,22 @@ async def test_every_query_is_understood(tmp_path: Path) -> None:
         fires = await _now(source, alert.query(["FraudWaits"]))
         at = fires[0].points[0][0]
         assert "alert FraudWaits fires" in (alert.firing(fires, "FraudWaits", NEW, at=at) or "")
+
+
+async def test_envoys_series_under_istios_names(tmp_path: Path) -> None:
+    """Relabelled, Envoy's page gives the profile istio the counts that the profile envoy takes from it."""
+    builds.build(("metrics",), quiet=True)
+    async with _prometheus(tmp_path) as source:
+        for check, counted in (("error-rate", Counts(26, 3)), ("latency", Counts(26, 1))):
+            template = PROFILES["istio"][check]
+            increments = {}
+            for one in await _now(source, template.query([NEW, OLD])):
+                read = template.read(one.labels)
+                assert read is not None
+                key, (_, component) = read
+                if one.labels["job"] == SHAPED and key == template.key(NEW):
+                    increments[component] = int(one.points[0][1])
+            assert template.tally(increments) == counted
 
 
 async def test_custom_queries_on_a_real_prometheus(tmp_path: Path) -> None:

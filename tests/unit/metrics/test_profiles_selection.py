@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from modelramp.metrics.profiles import CATALOGUE, PROFILES
@@ -15,6 +18,14 @@ def test_all_profiles_can_be_chosen() -> None:
         for check, template in checks.items():
             assert Selection(profile=profile, check=check).template() is template
     assert set(NAMES) == {*CATALOGUE, "custom", "alert"}
+
+
+def test_each_profile_has_its_traps_written_down() -> None:
+    """The page in the docs has a part on every profile that can be chosen, and on none that cannot."""
+    text = (Path(__file__).parents[3] / "docs" / "profiles.md").read_text()
+    parts = set(re.findall(r"^## ([a-z-]+)$", text, re.MULTILINE))
+    assert parts == set(NAMES)
+    assert set(re.findall(r"^\| \[`([a-z-]+)`\]", text, re.MULTILINE)) == set(NAMES)
 
 
 def test_equal_selections_are_one_question() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,10 +51,9 @@ class Arms:
 
         To be asked before the first look: a revision of which something is not known is found by no query.
         """
-        facts = asdict(service)
         for label, wanted in self.labels.items():
             for fact in _FACT.findall(wanted):
-                if facts[fact] == "":
+                if getattr(service, fact) == "":
                     return (
                         f"Service {service.namespace}/{service.name}: {_WORDS[fact]} is not known, by which"
                         f" the label {label} tells revisions apart"
@@ -63,8 +62,8 @@ class Arms:
 
     def values(self, service: ServiceRef) -> tuple[str, ...]:
         """The labels' values of a revision; one may be empty, see `unknown`."""
-        facts = asdict(service)
-        return tuple(wanted.format(**facts) for wanted in self.labels.values())
+        facts = {name: getattr(service, name) for name in service.__slots__}
+        return tuple(wanted.format_map(facts) for wanted in self.labels.values())
 
     def key(self, service: ServiceRef) -> str:
         """By what the revision's counters are found again: equal to `key_of` of each of its series."""

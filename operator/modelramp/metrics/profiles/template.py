@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Template:
         process: Labels that alone name a process, where nobody knows what else there is; empty = all that are
             not among ``parts``.
         note: What people should know of the figure; "" = nothing.
+        ordered, apart: Made of the others: the parts in order, and the labels that name no process.
     """
 
     arms: Arms
@@ -45,6 +46,13 @@ class Template:
     spelled: frozenset[str] = frozenset()
     process: frozenset[str] = frozenset()
     note: str = ""
+    # Made once: a look reads many series.
+    ordered: tuple[str, ...] = field(init=False)
+    apart: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ordered", tuple(sorted(self.parts)))
+        object.__setattr__(self, "apart", frozenset({NAME, *self.parts, *self.spelled}))
 
     def query(self, services: Sequence[ServiceRef]) -> str:
         """The selector for these revisions."""
@@ -59,11 +67,13 @@ class Template:
         key, kind = self.arms.key_of(labels), self.kind(labels)
         if key is None or kind is None:
             return None
-        parts = sorted(labels.keys() - self.process - self.spelled if self.process else self.parts)
-        apart = {NAME, *parts, *self.spelled}
-        process = tuple(sorted((label, value) for label, value in labels.items() if label not in apart))
-        rest = _END.join(labels.get(label, "") for label in parts)
-        return key, (process, f"{kind}{_END}{rest}")
+        if self.process:
+            parts = tuple(sorted(labels.keys() - self.process - self.spelled))
+            process = tuple(sorted((k, v) for k, v in labels.items() if k in self.process))
+        else:
+            parts = self.ordered
+            process = tuple(sorted((k, v) for k, v in labels.items() if k not in self.apart))
+        return key, (process, _END.join((kind, *(labels.get(label, "") for label in parts))))
 
     def tally(self, increments: Mapping[str, int]) -> Counts | str:
         """From the increments of one process, per component, to its requests and bad ones.

@@ -31,7 +31,7 @@ PROFILE = Profile(
             ),
         ),
         INTER_TOKEN: Histogram(
-            # Up to 0.12 the same histogram also has its older name; a reader gets one of the two.
+            # 0.11 exports it under both names, with equal values: the second read replaces the first.
             names=("vllm:inter_token_latency_seconds_bucket", "vllm:time_per_output_token_seconds_bucket"),
             edges=(
                 *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
