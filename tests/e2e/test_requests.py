@@ -184,7 +184,11 @@ def test_a_horizontal_pod_autoscaler_scales_it(rollout: Driver) -> None:
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": NAME, "namespace": rollout.namespace},
         "spec": {
-            "scaleTargetRef": {"apiVersion": "modelramp.dev/v1alpha1", "kind": "ModelDeployment", "name": NAME},
+            "scaleTargetRef": {
+                "apiVersion": "modelramp.dev/v1alpha1",
+                "kind": "ModelDeployment",
+                "name": NAME,
+            },
             "minReplicas": 3,
             "maxReplicas": 4,
         },

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
+from modelramp.api.analysis import Analysis
 from modelramp.api.base import Duration, Record, Text, Time, rule, rules
 from modelramp.api.modelversion import Model, Semver
 
@@ -202,84 +203,6 @@ class Strategy(Record):
         return self
 
 
-class MetricName(StrEnum):
-    """The checks the operator knows."""
-
-    ERROR_RATE = "error-rate"
-    LATENCY = "latency"
-
-
-class Profile(StrEnum):
-    """Where the figures of a metric come from."""
-
-    ENVOY = "envoy"
-
-
-Share = Annotated[
-    float,
-    Field(gt=0, le=0.9),
-    # The rule instead of a maximum, which the API server would print as a whole number.
-    WithJsonSchema(
-        {
-            "type": "number",
-            "x-kubernetes-validations": [
-                rule("self > 0.0 && self <= 0.9", "must be a share over 0 and up to 0.9: write 0.05 for 5 %")
-            ],
-        }
-    ),
-]
-
-
-METRIC_RULE = rule(
-    "!has(self.criticalLimit) || self.criticalLimit > self.limit",
-    "criticalLimit must be greater than limit",
-    field=".criticalLimit",
-)
-
-
-class Metric(Record):
-    """One check of every step."""
-
-    model_config = ConfigDict(json_schema_extra=rules(METRIC_RULE))
-
-    name: Annotated[
-        MetricName,
-        Field(description="error-rate: share of failed requests. latency: share of requests over 500 ms."),
-    ]
-    profile: Annotated[
-        Profile, Field(description="Where the figures come from; envoy: the gateways' own statistics.")
-    ] = Profile.ENVOY
-    limit: Annotated[Share, Field(description="The share that is too much, such as 0.05 for 5 %.")]
-    critical_limit: Annotated[
-        Share | None, Field(description="The share that nothing excuses; greater than limit.")
-    ] = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Metric:
-        if self.critical_limit is not None and self.critical_limit <= self.limit:
-            raise ValueError(
-                f"criticalLimit {self.critical_limit:g} must be greater than limit {self.limit:g}"
-            )
-        return self
-
-
-class Analysis(Record):
-    """What a revision is judged by."""
-
-    interval: Annotated[Duration, Field(description="Time between two looks at the metrics.")] = Field(
-        default="30s", validate_default=True
-    )
-    metrics: Annotated[
-        list[Metric],
-        Field(
-            min_length=1,
-            max_length=10,
-            description="The checks; each is proved at every step before the next one begins.",
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-        ),
-    ]
-
-
 class RollbackPolicy(Record):
     """How a revision is taken back."""
 
@@ -294,6 +217,9 @@ class RollbackReason(StrEnum):
 
     ERROR_RATE = "ErrorRate"
     LATENCY = "Latency"
+    QUALITY = "Quality"
+    PREDICTION_SHIFT = "PredictionShift"
+    METRIC_LIMIT = "MetricLimit"
     WORKLOAD_FAILED = "WorkloadFailed"
     PROGRESS_DEADLINE = "ProgressDeadline"
     ABORTED = "Aborted"
@@ -359,16 +285,11 @@ class ModelDeploymentSpec(Record):
 
 
 __all__ = [
-    "METRIC_RULE",
     "NAME_RULE",
-    "Analysis",
     "IstioTraffic",
-    "Metric",
-    "MetricName",
     "ModelDeploymentSpec",
     "OnRevert",
     "PodTemplate",
-    "Profile",
     "RevisionName",
     "Rollback",
     "RollbackPolicy",

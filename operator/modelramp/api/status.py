@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
+from modelramp.api.analysis import Analysis
 from modelramp.api.base import Record, Text, Time
 from modelramp.api.conditions import Conditions
-from modelramp.api.modeldeployment import Analysis, RevisionName, RollbackReason, Strategy
+from modelramp.api.modeldeployment import RevisionName, RollbackReason, Strategy
 
 FORMAT = 1
 
@@ -106,6 +107,13 @@ class PlanStatus(Record):
     bake_limits: Annotated[
         dict[str, float] | None,
         Field(max_length=10, description="Limits of the bake, from stable's own share in its last hold."),
+    ] = None
+    history: Annotated[
+        dict[str, Annotated[list[float], Field(min_length=3, max_length=3)]] | None,
+        Field(
+            max_length=10,
+            description="How stable's errors came before the rollout: dispersion, looks, bad requests.",
+        ),
     ] = None
 
 

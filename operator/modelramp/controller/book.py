@@ -11,10 +11,10 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from modelramp.judgement.evidence import Evidence, advance, counted_until, interrupted
+from modelramp.judgement.evidence import Evidence, advance, carried, counted_until, interrupted
 from modelramp.metrics.counters import Counters, carry
-from modelramp.metrics.looks import grid, step, warm
-from modelramp.metrics.profiles import PROFILES
+from modelramp.metrics.looks import figures, grid, look_at, step, warm
+from modelramp.metrics.profiles.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from modelramp.judgement.plan import Plan
     from modelramp.judgement.verdict import Arm
-    from modelramp.metrics.looks import Grid
+    from modelramp.metrics.looks import Figures, Grid
     from modelramp.metrics.port import Series
-    from modelramp.metrics.profiles.template import Template
     from modelramp.metrics.service import ServiceRef
 
 Key: TypeAlias = tuple[str, str]
@@ -47,7 +46,8 @@ class Subject:
         since: The route's acknowledgement; nothing before it counts.
         arms: The Service of each arm; a bake has no stable arm.
         plan: Checks, limits and interval.
-        checkpoint: Stored evidence to go on from; one of another scope is ignored.
+        checkpoint: Stored evidence to go on from; one of the step before gives what is carried on.
+        selections: What is asked for each check, by its name; missing = as its profile has it.
     """
 
     key: Key
@@ -56,6 +56,7 @@ class Subject:
     arms: Mapping[Arm, ServiceRef]
     plan: Plan
     checkpoint: Evidence | None = None
+    selections: Mapping[str, Selection] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -66,27 +67,34 @@ class Entry:
     evidence: Evidence
     counters: dict[str, tuple[int, Counters]] = field(default_factory=dict)
 
+    def selection(self, check: str) -> Selection:
+        """What is asked for a check."""
+        return self.subject.selections.get(check) or Selection(
+            check=check, profile=self.subject.plan.check(check).profile
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """One query for one check of several entries: grid points from start to end, ``interval`` apart."""
 
-    profile: str
-    check: str
+    selection: Selection
     interval: int
     start: int
     end: int
     entries: tuple[tuple[Entry, Mapping[Arm, ServiceRef]], ...]
 
     @property
-    def template(self) -> Template:
-        """How the profile asks and reads."""
-        return PROFILES[self.profile][self.check]
+    def check(self) -> str:
+        """Name of the check."""
+        return self.selection.check
 
     @property
     def query(self) -> str:
         """The selector, for all arms of all entries."""
-        return self.template.query(sorted({service for _, arms in self.entries for service in arms.values()}))
+        services = sorted({service for _, arms in self.entries for service in arms.values()})
+        chosen = self.selection
+        return chosen.value().query(services) if chosen.is_figure else chosen.template().query(services)
 
 
 class Book:
@@ -99,15 +107,13 @@ class Book:
         """Begins or goes on to observe; within a scope the live evidence stays, a new plan holds from now."""
         entry = self._entries.get(subject.key)
         if entry is None or entry.subject.scope != subject.scope:
-            stored = subject.checkpoint
-            if stored is None or stored.scope != subject.scope:
-                stored = Evidence(scope=subject.scope, since=subject.since)
-            fresh = Entry(subject, stored)
+            fresh = Entry(subject, _begun(subject))
             fresh.counters = _handed_on(entry, fresh)
             self._entries[subject.key] = fresh
             return
         before, entry.subject = entry.subject, subject
-        if before.plan.interval != subject.plan.interval or before.arms != subject.arms:
+        same = (before.plan.interval, before.arms) == (subject.plan.interval, subject.arms)
+        if not same or before.selections != subject.selections:
             entry.counters = {}
 
     def untrack(self, key: Key) -> None:
@@ -128,7 +134,7 @@ class Book:
 
         Entries that lag alike (within a factor of two) share a question.
         """
-        batches: dict[tuple[str, str, int], list[tuple[int, Entry]]] = {}
+        batches: dict[tuple[Selection, int], list[tuple[int, Entry]]] = {}
         for entry in self._entries.values():
             if entry.subject.plan.interval != interval:
                 continue
@@ -136,20 +142,26 @@ class Book:
                 start = _start(entry, check.name, at)
                 if start is not None:
                     lag = ((at - start) // interval).bit_length()
-                    batches.setdefault((check.profile, check.name, lag), []).append((start, entry))
+                    batches.setdefault((entry.selection(check.name), lag), []).append((start, entry))
         questions = []
-        for (profile, check_name, _), batch in batches.items():
+        for (selection, _), batch in batches.items():
             start = min(start for start, _ in batch)
             end = min(at, start + (MOST_POINTS - 1) * interval)
-            template = PROFILES[profile][check_name]
-            for entries in _chunks([entry for _, entry in batch], template):
+            for entries in _chunks([entry for _, entry in batch], selection):
                 asked = tuple((entry, entry.subject.arms) for entry in entries)
-                questions.append(Question(profile, check_name, interval, start, end, asked))
+                questions.append(Question(selection, interval, start, end, asked))
         return questions
 
     def answered(self, question: Question, series: Sequence[Series]) -> Iterator[Key]:
         """Counts the answer; yields the key of an entry after some looks, so that long replays can pause."""
-        seen = grid(series, question.template)
+        chosen = question.selection
+        if chosen.is_figure:
+            shown = figures(series, chosen.value())
+            for entry, arms in question.entries:
+                if _look_at(entry, arms, question, shown):
+                    yield entry.subject.key
+            return
+        seen = grid(series, chosen.template())
         for entry, arms in question.entries:
             for _ in _count(entry, arms, question, seen):
                 yield entry.subject.key
@@ -163,6 +175,19 @@ class Book:
             if entry.evidence != before:
                 told.append(entry.subject.key)
         return told
+
+
+def _begun(subject: Subject) -> Evidence:
+    """The evidence to go on from: of this scope, or, of the step before, what is carried from step to step.
+
+    Both are as status has them, also while this process has counted more: after a restart there is no more.
+    """
+    stored = subject.checkpoint
+    if stored is not None and stored.scope == subject.scope:
+        return stored
+    if stored is not None and stored.scope.rpartition("/")[0] == subject.scope.rpartition("/")[0]:
+        return carried(stored, subject.plan, scope=subject.scope, since=subject.since)
+    return Evidence(scope=subject.scope, since=subject.since)
 
 
 def _handed_on(before: Entry | None, entry: Entry) -> dict[str, tuple[int, Counters]]:
@@ -197,10 +222,12 @@ def _start(entry: Entry, check: str, at: int) -> int | None:
         start = live[0] + interval
         return start if start <= at else None
     anchor = _anchor(entry, check)
-    return anchor - carry(interval) if anchor < at else None
+    before = -interval if entry.selection(check).is_figure else carry(interval)
+    return anchor - before if anchor < at else None
 
 
-def _chunks(entries: Iterable[Entry], template: Template) -> Iterator[list[Entry]]:
+def _chunks(entries: Iterable[Entry], selection: Selection) -> Iterator[list[Entry]]:
+    template = selection.value() if selection.is_figure else selection.template()
     chunk: list[Entry] = []
     length = 0
     for entry in entries:
@@ -216,7 +243,7 @@ def _chunks(entries: Iterable[Entry], template: Template) -> Iterator[list[Entry
 
 def _count(entry: Entry, arms: Mapping[Arm, ServiceRef], question: Question, seen: Grid) -> Iterator[None]:
     """Counts an answer for one entry, look by look."""
-    check, interval, template = question.check, question.interval, question.template
+    check, interval, template = question.check, question.interval, question.selection.template()
     clusters = {arm: template.key(service) for arm, service in arms.items()}
     live = entry.counters.get(check)
     if live is None:
@@ -238,8 +265,23 @@ def _count(entry: Entry, arms: Mapping[Arm, ServiceRef], question: Question, see
             yield
 
 
+def _look_at(entry: Entry, arms: Mapping[Arm, ServiceRef], question: Question, shown: Figures) -> bool:
+    """Takes a figure in for one entry, look by look; whether there was one."""
+    if not _still(entry, arms, question):
+        return False
+    template, before = question.selection.value(), entry.evidence
+    keys = {arm: template.key(service) for arm, service in arms.items()}
+    first = _anchor(entry, question.check) + question.interval
+    for at in range(first, question.end + 1, question.interval):
+        look = look_at(at, seen=shown, keys=keys)
+        entry.evidence = advance(entry.evidence, question.check, look, entry.subject.plan)
+    return entry.evidence is not before
+
+
 def _still(entry: Entry, arms: Mapping[Arm, ServiceRef], question: Question) -> bool:
     """Whether the entry still is what was asked for."""
     plan = entry.subject.plan
     known = any(check.name == question.check for check in plan.checks)
-    return known and plan.interval == question.interval and entry.subject.arms == arms
+    if not known or entry.selection(question.check) != question.selection:
+        return False
+    return plan.interval == question.interval and entry.subject.arms == arms

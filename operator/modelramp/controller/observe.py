@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from modelramp.api.base import parse_time
 from modelramp.api.modeldeployment import ModelDeploymentSpec, Rollback
 from modelramp.api.modelversion import ArtifactRole, ModelVersionSpec
+from modelramp.controller import questions
 from modelramp.controller.pods import workload_state
 from modelramp.controller.stored import read_status
 from modelramp.registry.digest import record_digest
@@ -113,6 +114,8 @@ def _spec(body: Body) -> tuple[ModelDeploymentSpec | None, Unresolved | None]:
     try:
         spec = ModelDeploymentSpec.model_validate(body.get("spec") or {})
         problem = template_problem(spec.workload.template.spec)
+        if problem is None and spec.analysis is not None:
+            problem = questions.problem(spec.analysis)
         return spec, Unresolved(reason="InvalidSpec", message=problem) if problem else None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from modelramp.controller import questions
 from modelramp.controller.act import ROUTER_MISSING, Pass
 from modelramp.controller.book import Subject
 from modelramp.controller.observe import Reading, observe, read
@@ -22,7 +23,6 @@ from modelramp.kube.kinds import (
     SERVICE,
     VIRTUAL_SERVICE,
 )
-from modelramp.metrics.profiles import PROFILES
 from modelramp.metrics.service import ServiceRef
 from modelramp.rollout.decide import decide
 from modelramp.rollout.facts import Facts, Refusal
@@ -191,6 +191,7 @@ class Reconciler:
                 arms=arms,
                 plan=view.checks,
                 checkpoint=view.facts.checkpoint,
+                selections=questions.selections(view.plan.analysis) if view.plan else {},
             )
         )
 
@@ -235,9 +236,9 @@ def take(store: Store, key: Key) -> Snapshot | None:
 def queries_for(snapshot: Snapshot, status: ModelDeploymentStatus) -> Mapping[str, str]:
     """PromQL for people, by name of the metric, for the revision that is judged."""
     judged = status.candidate or status.stable
-    if judged is None:
+    if judged is None or status.plan is None:
         return {}
     metadata = snapshot.body["metadata"]
     port = (snapshot.body.get("spec") or {}).get("port", 8080)
     service = ServiceRef(metadata["namespace"], judged.service, port, metadata["name"], judged.revision)
-    return {name: template.for_people(service) for name, template in PROFILES["envoy"].items()}
+    return questions.for_people(status.plan.analysis, service)

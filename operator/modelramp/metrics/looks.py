@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
-from modelramp.judgement.evidence import Counts, Look, NoData, ProviderError, Seen
+from modelramp.judgement.evidence import Counts, Gauge, Look, NoData, ProviderError, Seen
 from modelramp.metrics.counters import unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from modelramp.judgement.verdict import Arm
     from modelramp.metrics.counters import Counters, Process, Sample
     from modelramp.metrics.port import Series
     from modelramp.metrics.profiles.template import Template
+    from modelramp.metrics.profiles.values import Value
 
 # key of an arm -> grid point -> counters
 Grid: TypeAlias = "Mapping[str, Mapping[int, Mapping[Sample, float]]]"
+# key of an arm -> grid point -> figures
+Figures: TypeAlias = "Mapping[str, Mapping[int, Sequence[float]]]"
 
 
 def grid(series: Iterable[Series], template: Template) -> Grid:
@@ -38,6 +42,34 @@ def step(counters: Counters, at: int, *, seen: Grid, clusters: Mapping[Arm, str]
     together = {sample: value for values in samples.values() for sample, value in values.items()}
     increments = counters.step(at, together)
     return Look(at=at, arms={arm: _seen(values, increments, template) for arm, values in samples.items()})
+
+
+def figures(series: Iterable[Series], template: Value) -> Figures:
+    """The figures per arm and grid point. Of several series of one arm none can be told to be the right one."""
+    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in series:
+        key = template.read(one.labels)
+        if key is not None:
+            for at, value in one.points:
+                found[key][at].append(value)
+    return found
+
+
+def look_at(at: int, *, seen: Figures, keys: Mapping[Arm, str]) -> Look:
+    """What each arm's figure was at a grid point."""
+    return Look(at=at, arms={arm: _figure(seen.get(key, {}).get(at, [])) for arm, key in keys.items()})
+
+
+def _figure(values: Sequence[float]) -> Seen:
+    if not values:
+        return NoData()
+    if len(values) > 1:
+        return ProviderError(
+            f"the query gives {len(values)} series for one revision: aggregate them to one, by its labels"
+        )
+    if not math.isfinite(values[0]):
+        return ProviderError(f"the provider sent {values[0]} as a figure")
+    return Gauge(values[0])
 
 
 def warm(counters: Counters, points: Iterable[int], *, seen: Grid, clusters: Mapping[Arm, str]) -> None:

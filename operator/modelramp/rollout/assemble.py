@@ -136,7 +136,8 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
         return old
     same_rollout = old.plan is not None and draft.plan is not None and old.plan.id == draft.plan.id
     analysis = [_analysis(verdict) for verdict in verdicts] or (old.analysis if same_rollout else None)
-    evidence = view.evidence.to_dict() if view.evidence is not None and same_scope else None
+    # Of the step that is left too: what is carried from step to step begins with it.
+    evidence = view.evidence.to_dict() if view.evidence is not None and (same_scope or same_rollout) else None
     return new.model_copy(update={"analysis": analysis, "evidence": evidence})
 
 

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelramp.api.modeldeployment import MetricName
+from modelramp.api.analysis import ERROR_RATE, QUALITY, MetricMethod, format_latency
+from modelramp.api.modeldeployment import RollbackReason
 from modelramp.judgement import plan as judgement
+from modelramp.judgement.dispersion import Dispersion
+from modelramp.judgement.verdict import Direction, Method
 
 if TYPE_CHECKING:
+    from modelramp.api.analysis import Metric
     from modelramp.api.status import PlanStatus
     from modelramp.rollout.facts import Facts
+
+_DURATION = 300.0
+_LABELS = {
+    ERROR_RATE: "error rate",
+    QUALITY: "share of wrong answers",
+    "time-to-first-token": "first token",
+    "inter-token-latency": "time per token",
+}
+_REASONS = {
+    ERROR_RATE: RollbackReason.ERROR_RATE,
+    QUALITY: RollbackReason.QUALITY,
+    "latency": RollbackReason.LATENCY,
+    "time-to-first-token": RollbackReason.LATENCY,
+    "inter-token-latency": RollbackReason.LATENCY,
+}
 
 
 def judgement_plan(plan: PlanStatus, *, baking: bool, facts: Facts) -> judgement.Plan:
@@ -20,17 +39,58 @@ def judgement_plan(plan: PlanStatus, *, baking: bool, facts: Facts) -> judgement
         baking: whether the only arm left is the promoted revision.
         facts: its queries for people, and its lag.
     """
-    checks = []
-    for metric in plan.analysis.metrics:
-        query = facts.queries.get(metric.name, "")
-        if metric.name is MetricName.ERROR_RATE:
-            check = judgement.error_rate(
-                limit=metric.limit, critical_limit=metric.critical_limit, query=query
-            )
-        else:
-            check = judgement.latency(limit=metric.limit, query=query)
-        checks.append(check)
-    made = judgement.Plan(
-        checks=tuple(checks), interval=int(plan.analysis.interval.total_seconds()), lag=facts.lag
+    history = plan.history or {}
+    checks = tuple(
+        _check(metric, query=facts.queries.get(metric.name, ""), history=history.get(metric.name))
+        for metric in plan.analysis.metrics
     )
+    made = judgement.Plan(checks=checks, interval=int(plan.analysis.interval.total_seconds()), lag=facts.lag)
     return made.baking(plan.bake_limits or {}) if baking else made
+
+
+def _check(metric: Metric, *, query: str, history: list[float] | None) -> judgement.Check:
+    shared = {
+        "name": metric.name,
+        "reason": _REASONS.get(metric.name, RollbackReason.METRIC_LIMIT).value,
+        "label": label_of(metric),
+        "min_samples": metric.min_samples or 0,
+        "label_delay": metric.label_delay.total_seconds() if metric.label_delay else 0.0,
+        "profile": metric.profile.value,
+        "query": query,
+    }
+    if metric.method is MetricMethod.THRESHOLD:
+        return judgement.Check(
+            **shared,  # type: ignore[arg-type]
+            limit=metric.limit or 0.0,
+            critical_limit=metric.critical_limit,
+            method=Method.THRESHOLD,
+            direction=Direction(metric.direction.value) if metric.direction else Direction.LOWER,
+            duration=metric.duration.total_seconds() if metric.duration else _DURATION,
+        )
+    relative = metric.limit is None
+    return judgement.Check(
+        **shared,  # type: ignore[arg-type]
+        limit=judgement.HIGHEST_LIMIT if metric.limit is None else metric.limit,
+        critical_limit=metric.critical_limit,
+        # Wrong answers are held against those of stable already where there is no limit.
+        ratio=None if relative else 1.0 + (metric.relative_margin or judgement.RATIO - 1.0),
+        quality=judgement.Quality() if relative else None,
+        history=dispersion_of(history),
+    )
+
+
+def label_of(metric: Metric) -> str:
+    """What people call the figure."""
+    known = _LABELS.get(metric.name, metric.name)
+    over = format_latency(metric.slower_than) if metric.slower_than else ""
+    if metric.name == "latency":
+        return f"share over {over or '500 ms'}"
+    return f"{known} over {over}" if over else known
+
+
+def dispersion_of(stored: list[float] | None) -> Dispersion | None:
+    """A history as the plan has pinned it: dispersion, looks, bad requests."""
+    if stored is None:
+        return None
+    phi, looks, bad = stored
+    return Dispersion(phi=max(1.0, phi), looks=int(looks), bad=int(bad))

@@ -9,10 +9,8 @@ from datetime import datetime, timedelta
 
 import semver
 
+from modelramp.api.analysis import ERROR_RATE, Analysis, Metric
 from modelramp.api.modeldeployment import (
-    Analysis,
-    Metric,
-    MetricName,
     ModelDeploymentSpec,
     Step,
     Strategy,
@@ -30,8 +28,8 @@ _PATCH: _Steps = ((20, 1), (50, 1))
 
 BUILT_IN_ANALYSIS = Analysis(
     metrics=[
-        Metric(name=MetricName.ERROR_RATE, limit=0.05, critical_limit=0.10),
-        Metric(name=MetricName.LATENCY, limit=0.05),
+        Metric(name=ERROR_RATE, limit=0.05, critical_limit=0.10),
+        Metric(name="latency", limit=0.05),
     ]
 )
 

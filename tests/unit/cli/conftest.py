@@ -80,6 +80,8 @@ def _entered() -> World:
 
 def _not_proved() -> World:
     world = _healthy()
+    # Both alike: nothing says that it is the candidate.
+    world.meter.bad["1.0.0", "error-rate"] = 0.04
     world.meter.bad["1.1.0", "error-rate"] = 0.04
     world.deploy("1.1.0")
     world.run(70)

@@ -37,6 +37,13 @@ class Selection:
     total: str = ""
     by: By = By.REVISION
 
+    @property
+    def is_figure(self) -> bool:
+        """Whether it is a figure as it is, and no counters."""
+        if self.profile == CUSTOM:
+            return not self.total
+        return self.profile in CATALOGUE and self.check in CATALOGUE[self.profile].gauges
+
     def template(self) -> Template:
         """How requests and bad ones are asked for and read.
 
