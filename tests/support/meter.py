@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modelramp.controller.book import begun
 from modelramp.judgement.evidence import (
     Counts,
     Evidence,
@@ -17,9 +18,12 @@ from modelramp.judgement.evidence import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from modelramp.controller.book import Subject
+    from modelramp.controller.past import Asked
+    from modelramp.judgement.dispersion import Dispersion
 
 Moment = tuple[bool, int, dict[tuple[str, str], float]]
 
@@ -32,12 +36,14 @@ class Meter:
         bad: share of bad requests by version and check; missing: none.
         answer: what is seen instead of counts: no data, or an error (what it hides is counted later).
         rate: requests a second and arm.
+        past: how stable's errors came before, by check.
         history: by second: whether there was data, the rate and the shares.
     """
 
     bad: dict[tuple[str, str], float] = field(default_factory=dict)
     answer: NoData | ProviderError | None = None
     rate: int = 50
+    past: dict[str, Dispersion] = field(default_factory=dict)
     history: dict[int, Moment] = field(default_factory=dict)
 
     def tick(self, now: datetime) -> None:
@@ -67,9 +73,7 @@ class Collector:
         """As the real one."""
         known = self._books.get(subject.key)
         if known is None or known.scope != subject.scope:
-            stored = subject.checkpoint
-            same = stored if stored and stored.scope == subject.scope else None
-            self._books[subject.key] = same or Evidence(scope=subject.scope, since=subject.since)
+            self._books[subject.key] = begun(subject)
         self._subjects[subject.key] = subject
 
     def untrack(self, key: tuple[str, str]) -> None:
@@ -81,6 +85,10 @@ class Collector:
         """As the real one."""
         known = self._books.get(key)
         return known if known and known.scope == scope else None
+
+    def past(self, asked: Asked) -> Mapping[str, Dispersion]:
+        """What a test says of the time before, for each check that it is asked of."""
+        return {name: known for name, known in self._meter.past.items() if name in asked.selections}
 
     def look(self, now: datetime) -> bool:
         """One look of every subject, on the grid; whether anything new was seen."""

@@ -162,8 +162,8 @@ class Metric(Record):
         MetricMethod | None,
         Field(
             description=(
-                "Sequential (default): tests that hold at any traffic. Threshold: a value over its limit for a"
-                " time."
+                "Sequential (default): tests that hold at any traffic. Threshold: a value over its limit for"
+                " a time."
             )
         ),
     ] = None

@@ -107,7 +107,7 @@ class Book:
         """Begins or goes on to observe; within a scope the live evidence stays, a new plan holds from now."""
         entry = self._entries.get(subject.key)
         if entry is None or entry.subject.scope != subject.scope:
-            fresh = Entry(subject, _begun(subject))
+            fresh = Entry(subject, begun(subject))
             fresh.counters = _handed_on(entry, fresh)
             self._entries[subject.key] = fresh
             return
@@ -177,7 +177,7 @@ class Book:
         return told
 
 
-def _begun(subject: Subject) -> Evidence:
+def begun(subject: Subject) -> Evidence:
     """The evidence to go on from: of this scope, or, of the step before, what is carried from step to step.
 
     Both are as status has them, also while this process has counted more: after a restart there is no more.

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelramp.controller.book import Book, Key, Question, Subject
+from modelramp.controller.past import Past
 from modelramp.metrics.port import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from modelramp.controller.past import Asked
+    from modelramp.judgement.dispersion import Dispersion
     from modelramp.judgement.evidence import Evidence
     from modelramp.metrics.port import Source
 
@@ -73,12 +76,14 @@ class Collector:
         self._timing = timing
         self._wake = wake
         self._book = Book()
+        self._past = Past(source=source, clock=clock, delay=timing.delay, wake=wake)
         self._looked: dict[int, int] = {}
         self._looking: dict[int, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
 
     def track(self, subject: Subject) -> None:
         """Begins or goes on to observe a rollout's step; idempotent, keeps the evidence within a scope."""
+        self._past.forget(subject.key)
         self._book.track(subject)
         self._changed.set()
 
@@ -90,9 +95,14 @@ class Collector:
         """The live evidence of that scope; None when it is not observed."""
         return self._book.evidence(key, scope)
 
+    def past(self, asked: Asked) -> Mapping[str, Dispersion] | None:
+        """How stable's errors came before the rollout, by name of the check; None while it is not known."""
+        return self._past.of(asked)
+
     async def run(self) -> None:
         """Looks on the grid until it is cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._past.run())
             while True:
                 self._changed.clear()
                 pause = self._begin_due(group)

@@ -5,6 +5,7 @@ It may be run at any time, any number of times, from any state, and gets to the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +13,7 @@ from modelramp.controller import questions
 from modelramp.controller.act import ROUTER_MISSING, Pass
 from modelramp.controller.book import Subject
 from modelramp.controller.observe import Reading, observe, read
+from modelramp.controller.past import Asked
 from modelramp.controller.snapshot import Snapshot
 from modelramp.judgement.verdict import Arm
 from modelramp.kube.kinds import (
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from modelramp.api.status import ModelDeploymentStatus, RevisionStatus
     from modelramp.controller.store import Key, Store
+    from modelramp.judgement.dispersion import Dispersion
     from modelramp.judgement.evidence import Evidence
     from modelramp.kube.port import Cluster
 
@@ -57,6 +60,10 @@ class EvidenceSource(Protocol):
 
     def evidence(self, key: Key, scope: str) -> Evidence | None:
         """What has been counted in this scope."""
+        ...
+
+    def past(self, asked: Asked) -> Mapping[str, Dispersion] | None:
+        """How stable's errors came before the rollout; None while it is not known."""
         ...
 
 
@@ -131,7 +138,7 @@ class Reconciler:
         status = reading.status
         evidence = self._evidence.evidence(key, scope_of(status, status.plan))
         refusals = {what: refusal for what, (refusal, _) in self._refusals.get(key, {}).items()}
-        return observe(
+        facts = observe(
             snapshot,
             now=now,
             evidence=evidence,
@@ -141,6 +148,8 @@ class Reconciler:
             reading=reading,
             clock=self._clocks(),
         )
+        asked = _past_of(key, facts)
+        return replace(facts, past=self._evidence.past(asked)) if asked else facts
 
     def _read(self, key: Key, snapshot: Snapshot) -> Reading:
         """What the ModelDeployment says; kept from pass to pass while something is on its way."""
@@ -194,6 +203,24 @@ class Reconciler:
                 selections=questions.selections(view.plan.analysis) if view.plan else {},
             )
         )
+
+
+def _past_of(key: Key, facts: Facts) -> Asked | None:
+    """Whose past is wanted: stable's, from a rollout's start to its first weight."""
+    status, plan = facts.status, facts.status.plan
+    if plan is None or status.stable is None or status.candidate is None or status.candidate.step:
+        return None
+    stable = facts.workloads.get(status.stable.revision)
+    if stable is None or status.candidate.direct:
+        return None
+    revision = stable.revision
+    return Asked(
+        key=key,
+        rollout=plan.id,
+        stable=ServiceRef(facts.namespace, revision.service, revision.port, facts.name, revision.name),
+        interval=int(plan.analysis.interval.total_seconds()),
+        selections=questions.selections(plan.analysis),
+    )
 
 
 def _told(refusals: Mapping[str, tuple[Refusal, timedelta]]) -> set[tuple[str, str, str]]:

@@ -45,7 +45,7 @@ def step(counters: Counters, at: int, *, seen: Grid, clusters: Mapping[Arm, str]
 
 
 def figures(series: Iterable[Series], template: Value) -> Figures:
-    """The figures per arm and grid point. Of several series of one arm none can be told to be the right one."""
+    """The figures per arm and grid point: of several series of one arm, which is right cannot be told."""
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in series:
         key = template.read(one.labels)

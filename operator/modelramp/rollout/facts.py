@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelramp.api.modeldeployment import ModelDeploymentSpec, Rollback
+    from modelramp.judgement.dispersion import Dispersion
     from modelramp.judgement.evidence import Evidence
     from modelramp.rollout.revision import Revision
 
@@ -145,6 +146,7 @@ class Facts:
         status_written: when we last wrote status.
         refusals: writes that were refused, by the key of their effect (`plan.key_of`).
         clock: what is wrong with our clock; None when it agrees with the servers'.
+        past: how stable's errors came before the rollout, by metric; None when it is not known (yet).
     """
 
     namespace: str
@@ -169,3 +171,4 @@ class Facts:
     status_written: datetime | None = None
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     clock: str | None = None
+    past: Mapping[str, Dispersion] | None = None

@@ -84,6 +84,9 @@ def step(view: View, index: int, *, rule: str) -> Draft:
     weight, total = weight_at(plan, index), last_index(plan)
     until = view.now + hold_at(plan, index)
     draft = unchanged(view, rule=rule, display=holding(weight, index, total, clock(until)))
+    if candidate.step == 0:
+        # Pinned with the first weight: from then on the evidence depends on it.
+        draft = draft.but(plan=plan.model_copy(update={"history": _past(view)}))
     notice = Notice(
         reason="StepEntered",
         message=f"{candidate.revision} gets {weight} % (step {index} of {total}), until {clock(until)}"
@@ -105,6 +108,12 @@ def _proof(view: View) -> str:
     """What the step that is left now was left with."""
     proved = [verdict.message for verdict in view.verdicts if verdict.outcome is Outcome.PASS]
     return f"; proved before: {'; '.join(proved)}"[:512] if proved else ""
+
+
+def _past(view: View) -> dict[str, list[float]] | None:
+    """How stable's errors came before, as the plan keeps it."""
+    known = view.facts.past or {}
+    return {name: [item.phi, item.looks, item.bad] for name, item in known.items()} or None
 
 
 def holding(weight: int, index: int, total: int, until: str) -> Display:

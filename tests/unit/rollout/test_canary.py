@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
+from modelramp.judgement.dispersion import Dispersion
 from modelramp.judgement.evidence import NoData
 from modelramp.kube.kinds import VIRTUAL_SERVICE
 from support.world import KEY, World
+
+if TYPE_CHECKING:
+    from modelramp.judgement.evidence import Evidence
 
 
 @pytest.fixture
@@ -165,3 +171,41 @@ def test_an_idle_operator_writes_nothing(world: World) -> None:
     world.cluster.writes.clear()
     world.run(1200)
     assert world.cluster.writes == []
+
+
+def test_the_past_of_stable_is_pinned_with_the_first_weight(world: World) -> None:
+    """How its errors came before stays in the plan as it was; what is known later changes nothing."""
+    world.meter.past = {"error-rate": Dispersion(phi=8.25, looks=1000, bad=300)}
+    world.deploy("1.1.0")
+    world.run(2)
+    pinned = {"error-rate": [8.25, 1000.0, 300.0]}
+    assert world.status["plan"]["history"] == pinned
+    world.meter.past = {"error-rate": Dispersion(phi=1.0, looks=1000, bad=300)}
+    world.run(300, until=lambda: world.route == {"1.1.0": 100})
+    assert world.status["plan"]["history"] == pinned
+
+
+def test_evidence_is_the_same_after_restarts() -> None:
+    """Levels that are carried from step to step, and all others: replayed evidence equals the live one."""
+
+    def evidence(*restarts: int) -> Evidence:
+        world = World()
+        world.deploy("1.0.0")
+        world.settle()
+        world.meter.rate = 60
+        world.meter.bad = {("1.0.0", "error-rate"): 0.02, ("1.1.0", "error-rate"): 0.035}
+        world.deploy("1.1.0")
+        for second in range(95):
+            if second in restarts:
+                world.restart()
+            world.run(1)
+        plan = world.leader.collector.evidence(KEY, f"{world.status['plan']['id']}/2")
+        assert plan is not None
+        return replace(plan, scope="")
+
+    live = evidence()
+    assert live.metrics["error-rate"].relative
+    assert max(live.metrics["error-rate"].relative) > 0
+    # In the first step, in the second of the transition, and in the second step.
+    for moments in ((30,), (60,), (61,), (30, 62, 80)):
+        assert evidence(*moments) == live
