@@ -160,24 +160,20 @@ def _solve(a: float, b: float, *, z: float, upper: bool) -> float:
     hits at once. A bracket narrows with each step; a step out of it halves it instead.
     """
     low, high = -745.0, 0.0
-    u = _first_guess(a, b, -z if upper else z)
+    u = min(max(_first_guess(a, b, -z if upper else z), -700.0), -1e-17)
     for _ in range(_MAX_STEPS):
         x = math.exp(u)
         y = -math.expm1(u)
-        log_slope = math.nan
-        tail = float(upper) if x <= 0.0 else float(not upper)
-        if x > 0.0 and y > 0.0:
-            kernel = _log_kernel(a, b, x, y)
-            log_slope = kernel - math.log(y)
-            below = x * (a + b + 2.0) < a + 1.0
-            part = math.exp(kernel) * (_fraction(a, b, x) if below else _fraction(b, a, y))
-            tail = part if below is not upper else 1.0 - part
+        kernel = _log_kernel(a, b, x, y)
+        below = x * (a + b + 2.0) < a + 1.0
+        part = math.exp(kernel) * (_fraction(a, b, x) if below else _fraction(b, a, y))
+        tail = part if below is not upper else 1.0 - part
         g = _NORMAL.inv_cdf(min(max(tail, _LOWEST_TAIL), 1.0 - _EPSILON))
         if (g < z) is not upper:
             low = u
         else:
             high = u
-        new = u + _step(a, b, x / y, g=g, z=z, log_slope=log_slope, upper=upper)
+        new = u + _step(a, b, x / y, g=g, z=z, log_slope=kernel - math.log(y), upper=upper)
         if abs(g - z) <= _NEAR:
             return math.exp(new)
         u = new if low < new < high else 0.5 * (low + high)
