@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from modelramp.controller.act import ROUTER_MISSING, Pass
 from modelramp.controller.book import Subject
-from modelramp.controller.observe import observe
+from modelramp.controller.observe import is_deleted, observe
 from modelramp.controller.snapshot import Snapshot
 from modelramp.controller.stored import read_status
 from modelramp.judgement.verdict import Arm
@@ -90,6 +90,7 @@ class Reconciler:
         self._lag = lag
         self._decided = decided
         self._refusals: dict[Key, dict[str, tuple[Refusal, timedelta]]] = {}
+        self._deleting: dict[Key, datetime] = {}
 
     async def handle(self, key: Key) -> datetime | None:
         """One pass. Gives the time at which to look again at the latest; None: when something changes."""
@@ -97,6 +98,7 @@ class Reconciler:
         if snapshot is None:
             self._evidence.untrack(key)
             self._refusals.pop(key, None)
+            self._deleting.pop(key, None)
             return None
         now = self._clock()
         facts = self._facts(key, snapshot, now)
@@ -125,6 +127,10 @@ class Reconciler:
         status = read_status(snapshot.body)
         evidence = self._evidence.evidence(key, scope_of(status, status.plan))
         refusals = {what: refusal for what, (refusal, _) in self._refusals.get(key, {}).items()}
+        if is_deleted(snapshot.body):
+            self._deleting.setdefault(key, now)
+        else:
+            self._deleting.pop(key, None)
         return observe(
             snapshot,
             now=now,
@@ -133,6 +139,7 @@ class Reconciler:
             queries=queries_for(snapshot, status),
             refusals=refusals,
             status=status,
+            deleting_since=self._deleting.get(key),
         )
 
     def _remember(self, key: Key, writes: Pass, plan: Plan, now: datetime) -> bool:
@@ -159,7 +166,7 @@ class Reconciler:
 
     def _track(self, key: Key, view: View) -> None:
         stable, candidate = view.status.stable, view.status.candidate
-        if view.facts.deleting or view.checks is None or view.ack is None or stable is None:
+        if view.facts.deletion or view.checks is None or view.ack is None or stable is None:
             self._evidence.untrack(key)
             return
         judged = candidate or stable

@@ -171,6 +171,16 @@ class View:
         """Time of this step in which the route was wrong, found out now and not yet in status."""
         return max(timedelta(), self.now - self.wrong_since) if self.wrong_since else timedelta()
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts of the wanted route; empty: there can be none."""
+        facts, spec = self.facts, self.facts.spec
+        if spec is None or (facts.conflict is not None and facts.route is None):
+            return ()
+        apex = f"{facts.name}.{facts.namespace}.svc.cluster.local"
+        wanted = (apex, *(spec.traffic.istio.hosts or ()))
+        return tuple(host for host in wanted if host not in facts.taken)
+
     def workload(self, name: str | None) -> WorkloadState | None:
         """A revision's workload as last seen."""
         return self.facts.workloads.get(name) if name else None

@@ -91,7 +91,7 @@ async def test_a_kind_that_is_not_installed_counts_as_empty() -> None:
 
 
 async def test_a_kind_that_comes_later_ends_the_feed_once_it_stays() -> None:
-    """kopf may never watch a CRD that is added while it runs: all begins anew when two looks have found it."""
+    """Kopf may never watch a CRD that is added while it runs: all begins anew when two looks have found it."""
     world = World()
     absent = Missing("the server could not find the requested resource")
     world.lists.failures[VIRTUAL_SERVICE] = [absent, absent]
