@@ -169,7 +169,10 @@ def routes(draw: Draw, scope: str) -> RouteState:
     names = [revision.service for revision in REVISIONS]
     weights = draw(st.dictionaries(st.sampled_from(names), st.integers(0, 100), max_size=3))
     mark = draw(maybe(st.builds(StepMark, scope=st.sampled_from((scope, "other/1")), time=moments)))
-    return RouteState(weights=weights, mark=mark, edited=draw(maybe(moments)), owned=draw(st.booleans()))
+    hosts = draw(st.sampled_from(((), (f"{KEY[1]}.example.com",))))
+    return RouteState(
+        weights=weights, mark=mark, edited=draw(maybe(moments)), hosts=hosts, owned=draw(st.booleans())
+    )
 
 
 @st.composite
@@ -299,7 +302,13 @@ def after(facts: Facts, plan: Plan) -> Facts:  # noqa: C901, PLR0912 - one case 
 
 def _with_route(facts: Facts, effect: WriteRoute) -> Facts:
     wanted = effect.route
-    now = RouteState(weights=dict(wanted.weights), mark=wanted.mark, owned=effect.owned)
+    now = RouteState(
+        weights=dict(wanted.weights),
+        mark=wanted.mark,
+        hosts=wanted.hosts,
+        gateways=wanted.gateways,
+        owned=effect.owned,
+    )
     if facts.route and replace(facts.route, edited=None) == now:
         return facts
     return replace(facts, route=now)

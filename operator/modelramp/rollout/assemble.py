@@ -66,7 +66,7 @@ def assemble(view: View, draft: Draft) -> Plan:
     route = _route(view, status)
     hold, let_go = finalizer(view, status)
     routing: list[Effect] = []
-    if route is not None and status.stable is not None and view.facts.spec is not None:
+    if route is not None and status.stable is not None:
         routing = [WriteRoute(route=route), WriteApex(revision=view.revision(status.stable))]
         if view.facts.apex is None:
             # A Service by that name may be somebody else's: the route must not take its traffic.
@@ -229,12 +229,12 @@ def _due(view: View) -> bool:
 
 def _route(view: View, status: ModelDeploymentStatus) -> RoutePlan | None:
     """The wanted route: the weights of status. None before there is a stable revision."""
-    spec, shares = view.facts.spec, shares_of(status, status.plan)
-    if spec is None or not shares or not view.hosts:
+    shares = shares_of(status, status.plan)
+    if not shares or not view.hosts:
         return None
     return RoutePlan(
         hosts=view.hosts,
-        gateways=("mesh", *(spec.traffic.istio.gateways or ())),
+        gateways=view.gateways,
         destinations=tuple(
             Destination(revision=view.revision(entry), weight=weight) for entry, weight in shares if weight
         ),

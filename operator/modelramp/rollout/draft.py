@@ -101,7 +101,8 @@ def _repairable(view: View) -> bool:
     facts = view.facts
     refused = facts.refusals.get(ROUTE)
     ours = facts.route is not None or facts.conflict is None
-    return facts.spec is not None and ours and (refused is None or refused.again <= view.now)
+    known = facts.spec is not None or facts.route is not None
+    return known and ours and (refused is None or refused.again <= view.now)
 
 
 def unchanged(view: View, *, rule: str, display: Display) -> Draft:

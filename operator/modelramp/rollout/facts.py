@@ -78,12 +78,15 @@ class RouteState:
         weights: percent by Service name.
         mark: its step annotation; None when it is missing or garbled.
         edited: when another manager last wrote it; None when none did.
+        hosts: what it routes, and at which gateways: kept when the spec cannot be read.
         owned: False: it has no owner (any more).
     """
 
     weights: Mapping[str, int]
     mark: StepMark | None = None
     edited: datetime | None = None
+    hosts: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
     owned: bool = True
 
 

@@ -150,7 +150,7 @@ def _drained(view: View, stable: str) -> datetime | None:
     """When all but stable have drained; None: they still get traffic."""
     route = view.facts.route
     if route is None or not view.hosts:
-        # No route, or one whose hosts are all another's: it cannot be mended.
+        # No route, or one whose hosts are all another's: nothing can be mended.
         return view.now
     if {service for service, weight in route.weights.items() if weight} != {stable}:
         return None

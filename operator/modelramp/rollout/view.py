@@ -173,13 +173,24 @@ class View:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts of the wanted route; empty: there can be none."""
-        facts, spec = self.facts, self.facts.spec
-        if spec is None or (facts.conflict is not None and facts.route is None):
+        """The hosts of the wanted route; those it has when spec cannot be read; empty: there can be none."""
+        facts, spec, route = self.facts, self.facts.spec, self.facts.route
+        if facts.conflict is not None and route is None:
             return ()
-        apex = f"{facts.name}.{facts.namespace}.svc.cluster.local"
-        wanted = (apex, *(spec.traffic.istio.hosts or ()))
+        if spec is None:
+            wanted = route.hosts if route is not None else ()
+        else:
+            apex = f"{facts.name}.{facts.namespace}.svc.cluster.local"
+            wanted = (apex, *(spec.traffic.istio.hosts or ()))
         return tuple(host for host in wanted if host not in facts.taken)
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The gateways of the wanted route, likewise."""
+        spec, route = self.facts.spec, self.facts.route
+        if spec is None:
+            return route.gateways if route is not None else ()
+        return ("mesh", *(spec.traffic.istio.gateways or ()))
 
     def workload(self, name: str | None) -> WorkloadState | None:
         """A revision's workload as last seen."""

@@ -203,6 +203,23 @@ def test_status_that_is_refused_does_not_block() -> None:
     assert left(world) == {}
 
 
+def test_spec_that_cannot_be_read_goes_in_order_too() -> None:
+    """The route is mended by what it says itself; the drain is the field's default."""
+    world = half()
+
+    def unreadable(body: dict[str, Any]) -> None:
+        body["spec"]["strategy"]["steps"] = "5, 20, 50"
+
+    world.cluster.edit(MODEL_DEPLOYMENT, *KEY, unreadable)
+    world.settle()
+    delete(world)
+    begun = world.now
+    seen = until_gone(world)
+    assert seen["stable"] == begun
+    assert (seen["unrouted"] - begun).total_seconds() >= 30
+    assert left(world) == {}
+
+
 def test_namespace_that_goes_blocks_nothing() -> None:
     """Children were deleted beside the object: nothing is to be put in order, and nothing is made again."""
     world = half()
