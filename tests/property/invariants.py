@@ -146,6 +146,9 @@ class Watch:
             if self._stay and self._stay.wrong is None and live != self._stay.weights:
                 self._stay.wrong = now
             return
+        if event == "DELETED":
+            self._unrouted()
+            return
         if sum(live.values()) != 100 or any(weight < 1 for weight in live.values()):
             raise self._sim.broken(f"weights {live}")
         before = self._stay.weights if self._stay else {}
@@ -156,6 +159,14 @@ class Watch:
         elif self._stay and self._stay.wrong:
             self._stay.lost += now - self._stay.wrong
             self._stay.wrong = None
+
+    def _unrouted(self) -> None:
+        """Only with its object does the route go, and not while it sends to two."""
+        body = self._sim.world.cluster.get(MODEL_DEPLOYMENT, *KEY)
+        if body is not None and "deletionTimestamp" not in body["metadata"]:
+            raise self._sim.broken("the operator takes the route away")
+        if body is not None and len(self._stay.weights if self._stay else ()) > 1:
+            raise self._sim.broken("the route goes before its traffic has one revision")
 
     def _moved(self, before: dict[str, int], after: dict[str, int]) -> None:
         """The operator gives other weights than it gave before."""

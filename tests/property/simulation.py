@@ -47,6 +47,7 @@ class Simulation:
             "paused": False,
             "on_revert": "Direct",
             "invalid": False,
+            "policy": "Delete",
         }
         self.asked = 0
         self.watch = Watch(self)
@@ -141,6 +142,7 @@ class Simulation:
             "analysis": {"interval": "1s", "metrics": metrics},
             "rollbackPolicy": {"keepPrevious": "8s"},
             "drain": "3s",
+            "deletionPolicy": knobs["policy"],
             "progressDeadline": "20s",
             "revisionHistoryLimit": 2,
         }

@@ -19,6 +19,7 @@ EDIT = st.one_of(
     st.builds(a.Edit, st.just("paused"), st.booleans()),
     st.builds(a.Edit, st.just("on_revert"), st.sampled_from(("Direct", "Canary"))),
     st.builds(a.Edit, st.just("invalid"), st.booleans()),
+    st.builds(a.Edit, st.just("policy"), st.sampled_from(("Delete", "Orphan"))),
 )
 
 ASK = st.builds(

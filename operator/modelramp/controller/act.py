@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from modelramp.controller.events import event_body
+from modelramp.controller.ownership import disowning_patch, finalizer_patch
 from modelramp.controller.stored import read_status, status_to_write
 from modelramp.kube.errors import FieldConflict, Missing, Refused
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
-from modelramp.rollout.facts import APEX, ROLLBACK, ROUTE
+from modelramp.rollout.facts import APEX, FINALIZER, ROLLBACK, ROUTE
 from modelramp.rollout.plan import (
     ClearRollback,
     CreateRevision,
@@ -25,7 +26,10 @@ from modelramp.rollout.plan import (
     Effect,
     Notice,
     Plan,
+    Release,
+    RemoveRoute,
     Scale,
+    SetFinalizer,
     WriteApex,
     WriteRollback,
     WriteRoute,
@@ -50,6 +54,12 @@ MANAGER = "modelramp"
 ROLLBACK_MANAGER = "modelramp-rollback"
 SCALE_MANAGER = "modelramp-scale"
 ROUTER_MISSING = "RouterMissing"
+REFUSED = {
+    ROLLBACK: "SpecWriteRefused",
+    FINALIZER: "FinalizerRefused",
+    ROUTE: "RouteRefused",
+    APEX: "RouteRefused",
+}
 
 
 _log = structlog.get_logger(__name__)
@@ -116,7 +126,7 @@ class Pass:
             else:
                 await self._guarded(effect)
 
-    async def _one(self, effect: Effect) -> None:
+    async def _one(self, effect: Effect) -> None:  # noqa: C901 - one for each effect
         match effect:
             case WriteRollback():
                 await self._write_rollback(effect)
@@ -134,6 +144,12 @@ class Pass:
                 await self._scale(effect)
             case DeleteRevision():
                 await self._delete(effect)
+            case Release():
+                await self._release(effect.revision)
+            case RemoveRoute():
+                await self._remove_route()
+            case SetFinalizer():
+                await self._set_finalizer(effect)
 
     def _is_refused(self, what: str) -> bool:
         known = self._refusals.get(what)
@@ -168,9 +184,7 @@ class Pass:
                 message = f"Service {name} is not ours, {owners} wrote it: remove it, or choose another name"
             self.refused.append(Denied(what=what, reason=reason, message=message))
         except Refused as refusal:
-            reason = {ROLLBACK: "SpecWriteRefused", ROUTE: "RouteRefused", APEX: "RouteRefused"}.get(
-                what, "WorkloadRefused"
-            )
+            reason = REFUSED.get(what, "WorkloadRefused")
             self.refused.append(Denied(what=what, reason=reason, message=refusal.message))
         except Missing as missing:
             self.refused.append(_missing(what, missing))
@@ -218,6 +232,13 @@ class Pass:
         self._took(await self._cluster.json_patch(MODEL_DEPLOYMENT, self._namespace, self._name, operations))
         self._generation = self._body["metadata"]["generation"]
 
+    async def _set_finalizer(self, effect: SetFinalizer) -> None:
+        operations = finalizer_patch(self._body, present=effect.present)
+        if operations:
+            self._took(
+                await self._cluster.json_patch(MODEL_DEPLOYMENT, self._namespace, self._name, operations)
+            )
+
     async def _write_status(self, effect: WriteStatus) -> None:
         status = stamped(effect.status, self._generation)
         present = self._status or read_status(self._body)
@@ -228,16 +249,20 @@ class Pass:
 
     # -- traffic -------------------------------------------------------------------------------------------
 
-    def _owned(self, body: dict[str, Any], live: Body | None) -> dict[str, Any]:
-        metadata = {**body["metadata"], "ownerReferences": [labels.owner(self._body)]}
+    def _owned(self, body: dict[str, Any], live: Body | None, *, owned: bool = True) -> dict[str, Any]:
+        metadata = {**body["metadata"]}
+        if owned:
+            metadata["ownerReferences"] = [labels.owner(self._body)]
         if live is not None:
             found = live["metadata"]
             metadata |= {"uid": found["uid"], "resourceVersion": found["resourceVersion"]}
         return {**body, "metadata": metadata}
 
-    async def _apply_owned(self, kind: Kind, body: dict[str, Any], live: Body | None) -> None:
-        wanted = self._owned(body, live)
-        if live is not None and covers(live, {key: wanted[key] for key in ("metadata", "spec")}):
+    async def _apply_owned(self, kind: Kind, body: dict[str, Any], live: Body | None, *, owned: bool) -> None:
+        """`owned=False`: what is left out of an apply goes, our owner reference too."""
+        wanted = self._owned(body, live, owned=owned)
+        settled = owned or live is None or not labels.owned_by(live, self._body["metadata"]["uid"])
+        if live is not None and settled and covers(live, {key: wanted[key] for key in ("metadata", "spec")}):
             return
         # What is made anew must not take over a namesake.
         answer = await self._cluster.apply(kind, wanted, manager=MANAGER, force=live is not None)
@@ -250,11 +275,17 @@ class Pass:
             route = replace(route, mark=replace(route.mark, time=self._clock()))
         body = virtualservice.render(route, namespace=self._namespace, name=self._name)
         body["metadata"]["labels"] = labels.common(self._name)
-        await self._apply_owned(VIRTUAL_SERVICE, body, self._snapshot.route)
+        await self._apply_owned(VIRTUAL_SERVICE, body, self._snapshot.route, owned=effect.owned)
+
+    async def _remove_route(self) -> None:
+        live = self._snapshot.route
+        if live is not None:
+            uid = live["metadata"]["uid"]
+            await self._cluster.delete(VIRTUAL_SERVICE, self._namespace, self._name, uid=uid)
 
     async def _write_apex(self, effect: WriteApex) -> None:
         body = template.render_apex(effect, namespace=self._namespace, deployment=self._name)
-        await self._apply_owned(SERVICE, body, self._snapshot.apex)
+        await self._apply_owned(SERVICE, body, self._snapshot.apex, owned=effect.owned)
 
     # -- workloads -----------------------------------------------------------------------------------------
 
@@ -276,6 +307,18 @@ class Pass:
     async def _create_service(self, revision: Revision) -> None:
         rendered = template.render_service(revision, namespace=self._namespace, deployment=self._name)
         await self._cluster.apply(SERVICE, self._owned(rendered, None), manager=MANAGER, force=False)
+
+    async def _release(self, revision: Revision) -> None:
+        """The Deployment last: it tells that both were."""
+        rendered = template.render_service(revision, namespace=self._namespace, deployment=self._name)
+        await self._cluster.apply(SERVICE, rendered, manager=MANAGER)
+        live = self._deployment(revision.service)
+        operations = disowning_patch(live, self._body["metadata"]["uid"]) if live is not None else []
+        if operations:
+            name = revision.service
+            self._keep(
+                DEPLOYMENT, await self._cluster.json_patch(DEPLOYMENT, self._namespace, name, operations)
+            )
 
     async def _scale(self, effect: Scale) -> None:
         body = template.render_scale(effect, namespace=self._namespace)

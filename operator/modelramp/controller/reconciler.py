@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from modelramp.controller.act import ROUTER_MISSING, Pass
 from modelramp.controller.book import Subject
-from modelramp.controller.observe import Reading, observe, read
+from modelramp.controller.observe import Reading, is_deleted, observe, read
 from modelramp.controller.snapshot import Snapshot
 from modelramp.judgement.verdict import Arm
 from modelramp.kube.kinds import (
@@ -93,6 +93,7 @@ class Reconciler:
         self._clocks = clocks
         self._refusals: dict[Key, dict[str, tuple[Refusal, timedelta]]] = {}
         self._readings: dict[Key, tuple[tuple[str, str], Reading]] = {}
+        self._deleting: dict[Key, datetime] = {}
 
     async def handle(self, key: Key) -> datetime | None:
         """One pass. Gives the time at which to look again at the latest; None: when something changes."""
@@ -101,6 +102,7 @@ class Reconciler:
             self._evidence.untrack(key)
             self._refusals.pop(key, None)
             self._readings.pop(key, None)
+            self._deleting.pop(key, None)
             return None
         now = self._clock()
         facts = self._facts(key, snapshot, now)
@@ -131,6 +133,10 @@ class Reconciler:
         status = reading.status
         evidence = self._evidence.evidence(key, scope_of(status, status.plan))
         refusals = {what: refusal for what, (refusal, _) in self._refusals.get(key, {}).items()}
+        if is_deleted(snapshot.body):
+            self._deleting.setdefault(key, now)
+        else:
+            self._deleting.pop(key, None)
         return observe(
             snapshot,
             now=now,
@@ -140,6 +146,7 @@ class Reconciler:
             refusals=refusals,
             reading=reading,
             clock=self._clocks(),
+            deleting_since=self._deleting.get(key),
         )
 
     def _read(self, key: Key, snapshot: Snapshot) -> Reading:
@@ -176,7 +183,7 @@ class Reconciler:
 
     def _track(self, key: Key, view: View) -> None:
         stable, candidate = view.status.stable, view.status.candidate
-        if view.facts.deleting or view.checks is None or view.ack is None or stable is None:
+        if view.facts.deletion or view.checks is None or view.ack is None or stable is None:
             self._evidence.untrack(key)
             return
         judged = candidate or stable
