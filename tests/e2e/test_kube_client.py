@@ -160,7 +160,7 @@ async def test_status_is_written_apart(port: Port, body: dict[str, Any]) -> None
 
 async def test_json_patch_is_all_or_nothing(port: Port, body: dict[str, Any]) -> None:
     """A failed test and a missing path are Fenced with nothing done; without an object it is Missing."""
-    await port.apply(
+    made = await port.apply(
         MODEL_DEPLOYMENT, {**body, "spec": {**body["spec"], "rollback": ROLLBACK}}, manager="git"
     )
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
@@ -172,11 +172,32 @@ async def test_json_patch_is_all_or_nothing(port: Port, body: dict[str, Any]) ->
     ):
         with pytest.raises(Fenced):
             await port.json_patch(MODEL_DEPLOYMENT, namespace, name, [wrong, remove])
-    right = {"op": "test", "path": "/spec/rollback/rejectedRevision", "value": ROLLBACK["rejectedRevision"]}
-    done = await port.json_patch(MODEL_DEPLOYMENT, namespace, name, [right, remove])
+    right = [
+        {"op": "test", "path": f"/metadata/{field}", "value": made["metadata"][field]}
+        for field in ("uid", "resourceVersion")
+    ]
+    done = await port.json_patch(MODEL_DEPLOYMENT, namespace, name, [*right, remove])
     assert "rollback" not in done["spec"]
     with pytest.raises(Missing):
         await port.json_patch(MODEL_DEPLOYMENT, namespace, "nobody", [remove])
+
+
+async def test_only_the_present_state_is_confirmed(port: Port, body: dict[str, Any]) -> None:
+    """The object as it is passes; an older state, another uid, and one that is gone are Fenced."""
+    old = await port.apply(MODEL_DEPLOYMENT, body, manager="git")
+    await port.confirm(MODEL_DEPLOYMENT, old)
+    new = await port.apply(
+        MODEL_DEPLOYMENT, part(body, status={"phase": "Pending"}), manager="modelramp", subresource="status"
+    )
+    await port.confirm(MODEL_DEPLOYMENT, new)
+    other = {**new, "metadata": new["metadata"] | {"uid": str(uuid.uuid4())}}
+    for wrong in (old, other):
+        with pytest.raises(Fenced):
+            await port.confirm(MODEL_DEPLOYMENT, wrong)
+    metadata = new["metadata"]
+    await port.delete(MODEL_DEPLOYMENT, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+    with pytest.raises(Fenced):
+        await port.confirm(MODEL_DEPLOYMENT, new)
 
 
 async def test_a_deletion_hits_only_what_was_meant(port: Port, body: dict[str, Any]) -> None:

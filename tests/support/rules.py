@@ -10,6 +10,8 @@ from modelramp.kube.errors import Fenced
 from support import ownership
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from modelramp.kube.kinds import Kind
     from support.ownership import Manager, Owners
 
@@ -35,7 +37,7 @@ def selected(kind: Kind, body: dict[str, Any]) -> bool:
 
 
 def fence(
-    stored: Stored | None, metadata: dict[str, Any], key: Key, *, subresource: str | None = None
+    stored: Stored | None, metadata: Mapping[str, Any], key: Key, *, subresource: str | None = None
 ) -> None:
     """What a write says of the object it was decided on must be true, as far as the API server looks.
 
