@@ -68,9 +68,9 @@ def assemble(view: View, draft: Draft) -> Plan:
             routing.reverse()
     write = WriteStatus(status=status)
     if draft.back:
-        effects = (*pin, *routing, write, *grow, *shrink, *draft.notices)
+        effects = (*pin, *routing, write, *grow, *draft.notices, *shrink)
     else:
-        effects = (*grow, write, *routing, *pin, *shrink, *draft.notices)
+        effects = (*grow, write, *routing, *pin, *draft.notices, *shrink)
     # What is due already was done in this pass, or waits for something that will wake us.
     times = [time for time in (draft.requeue_at, drained) if time is not None and time > view.now]
     return Plan(rule=draft.rule, effects=effects, requeue_at=min(times, default=None))
@@ -86,14 +86,14 @@ def _pin(view: View, draft: Draft) -> list[Effect]:
     if present is None:
         return []
     if draft.clear:
-        return [ClearRollback(rejected_revision=present.rejected_revision)]
+        return [ClearRollback()]
     if view.wanted is None:
         return []
     gone = present.rejected_revision not in draft.rejected
     # Status remembers the rejection before spec forgets it.
     remembered = {entry.revision for entry in view.status.rejected_revisions}
     superseded = present.rejected_revision != view.wanted.name and present.rejected_revision in remembered
-    return [ClearRollback(rejected_revision=present.rejected_revision)] if gone or superseded else []
+    return [ClearRollback()] if gone or superseded else []
 
 
 def _same(a: Rollback, b: Rollback) -> bool:
