@@ -158,6 +158,18 @@ async def test_status_is_written_apart(port: Port, body: dict[str, Any]) -> None
     assert again["metadata"]["resourceVersion"] == done["metadata"]["resourceVersion"]
 
 
+async def test_a_managers_time_is_that_of_its_last_change(port: Port, body: dict[str, Any]) -> None:
+    """A new value of a field that it owns already counts, the same value again does not."""
+    await port.apply(MODEL_DEPLOYMENT, body, manager="git")
+    times = []
+    for phase in ("Pending", "Failed", "Failed"):
+        status = part(body, status={"phase": phase})
+        done = await port.apply(MODEL_DEPLOYMENT, status, manager="modelramp", subresource="status")
+        times += [item["time"] for item in done["metadata"]["managedFields"] if "subresource" in item]
+        await asyncio.sleep(1.1)
+    assert times[0] < times[1] == times[2]
+
+
 async def test_json_patch_is_all_or_nothing(port: Port, body: dict[str, Any]) -> None:
     """A failed test and a missing path are Fenced with nothing done; without an object it is Missing."""
     made = await port.apply(

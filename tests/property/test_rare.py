@@ -70,6 +70,18 @@ WRONG: dict[str, list[Action]] = {
         BreakRoute(),
         Wait(12),
     ],
+    "its repair was refused and a verdict came": [
+        Want("2.0.0"),
+        Fail(Fault.REFUSE, "route", times=3),
+        BreakRoute(),
+        Wait(20),
+    ],
+    "it could not be made again and a verdict came": [
+        Want("2.0.0"),
+        Fail(Fault.REFUSE, "route", times=3),
+        BreakRoute(delete=True),
+        Wait(20),
+    ],
     "there was no answer": [
         Want("2.0.0"),
         Wait(3),

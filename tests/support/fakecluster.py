@@ -259,10 +259,7 @@ class FakeCluster:
             metadata["generation"] = 1
         elif rules.wanted(before.body) != rules.wanted(body):
             metadata["generation"] += 1
-        times = before.times if before else {}
-        old = before.owners if before else {}
-        times = {of: times[of] if old.get(of) == paths else self._now() for of, paths in owners.items()}
-        stored = Stored(body, owners, times)
+        stored = Stored(body, owners, rules.times(before, body, owners, now=self._now()))
         metadata["managedFields"] = rules.managed_fields(stored, kind)
         self._objects[key] = stored
         self._tell_change(kind, before.body if before else None, body)

@@ -90,6 +90,20 @@ def wanted(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in ("metadata", "status")}
 
 
+def times(before: Stored | None, body: dict[str, Any], owners: Owners, *, now: str) -> dict[Manager, str]:
+    """When each owner last changed something: what it owns, or a value of that."""
+    if before is None:
+        return dict.fromkeys(owners, now)
+    old = ownership.leaves(before.body)
+    changed = {
+        path for path, value in ownership.leaves(body).items() if path not in old or old[path] != value
+    }
+    return {
+        of: before.times[of] if before.owners.get(of) == paths and not paths & changed else now
+        for of, paths in owners.items()
+    }
+
+
 def managed_fields(stored: Stored, kind: Kind) -> list[dict[str, Any]]:
     """Who owns what, as the API server shows it."""
     return [

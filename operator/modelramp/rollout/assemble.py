@@ -22,7 +22,7 @@ from modelramp.api.status import (
 from modelramp.judgement.judge import judge
 from modelramp.judgement.verdict import Outcome
 from modelramp.rollout.checks import judgement_plan
-from modelramp.rollout.draft import REJECTIONS, Draft
+from modelramp.rollout.draft import REJECTIONS, Draft, with_lost
 from modelramp.rollout.facts import StepMark, WorkloadState
 from modelramp.rollout.plan import (
     ClearRollback,
@@ -137,6 +137,9 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
     same_rollout = old.plan is not None and draft.plan is not None and old.plan.id == draft.plan.id
     analysis = [_analysis(verdict) for verdict in verdicts] or (old.analysis if same_rollout else None)
     evidence = view.evidence.to_dict() if view.evidence is not None and same_scope else None
+    if same_scope and new.candidate is not None:
+        # A write of status says that all was well before it, also when the route cannot be put back now.
+        new = new.model_copy(update={"candidate": with_lost(view, new.candidate)})
     return new.model_copy(update={"analysis": analysis, "evidence": evidence})
 
 
