@@ -64,7 +64,7 @@ async def test_apply_creates_changes_and_leaves_alone(port: Port, body: dict[str
 
 
 async def test_a_write_decided_on_an_older_object_is_fenced(port: Port, body: dict[str, Any]) -> None:
-    """A stale resourceVersion or another uid is Fenced, for the object and for its status."""
+    """A stale resourceVersion or another uid is Fenced, for the object and its status, and not confirmed."""
     old = await port.apply(MODEL_DEPLOYMENT, body, manager="git")
     body["spec"]["version"] = "2.2.0"
     new = await port.apply(MODEL_DEPLOYMENT, body, manager="git")
@@ -83,6 +83,10 @@ async def test_a_write_decided_on_an_older_object_is_fenced(port: Port, body: di
     other = part(body, metadata={"uid": str(uuid.uuid4())}, spec={"rollback": ROLLBACK})
     with pytest.raises(Fenced):
         await port.apply(MODEL_DEPLOYMENT, other, manager="modelramp-rollback")
+    for wrong in (old, {**new, "metadata": new["metadata"] | {"uid": str(uuid.uuid4())}}):
+        with pytest.raises(Fenced):
+            await port.confirm(MODEL_DEPLOYMENT, wrong)
+    await port.confirm(MODEL_DEPLOYMENT, new)
     fresh = {name: new["metadata"][name] for name in ("resourceVersion", "uid")}
     done = await port.apply(
         MODEL_DEPLOYMENT,
@@ -101,6 +105,8 @@ async def test_a_fenced_write_does_not_bring_a_deleted_object_back(port: Port, b
     fence = {name: metadata[name] for name in ("uid", "resourceVersion")}
     with pytest.raises(Fenced):
         await port.apply(MODEL_DEPLOYMENT, {**body, "metadata": body["metadata"] | fence}, manager="git")
+    with pytest.raises(Fenced):
+        await port.confirm(MODEL_DEPLOYMENT, gone)
     with pytest.raises(Missing):
         await port.apply(
             MODEL_DEPLOYMENT,
@@ -192,24 +198,6 @@ async def test_json_patch_is_all_or_nothing(port: Port, body: dict[str, Any]) ->
     assert "rollback" not in done["spec"]
     with pytest.raises(Missing):
         await port.json_patch(MODEL_DEPLOYMENT, namespace, "nobody", [remove])
-
-
-async def test_only_the_present_state_is_confirmed(port: Port, body: dict[str, Any]) -> None:
-    """The object as it is passes; an older state, another uid, and one that is gone are Fenced."""
-    old = await port.apply(MODEL_DEPLOYMENT, body, manager="git")
-    await port.confirm(MODEL_DEPLOYMENT, old)
-    new = await port.apply(
-        MODEL_DEPLOYMENT, part(body, status={"phase": "Pending"}), manager="modelramp", subresource="status"
-    )
-    await port.confirm(MODEL_DEPLOYMENT, new)
-    other = {**new, "metadata": new["metadata"] | {"uid": str(uuid.uuid4())}}
-    for wrong in (old, other):
-        with pytest.raises(Fenced):
-            await port.confirm(MODEL_DEPLOYMENT, wrong)
-    metadata = new["metadata"]
-    await port.delete(MODEL_DEPLOYMENT, metadata["namespace"], metadata["name"], uid=metadata["uid"])
-    with pytest.raises(Fenced):
-        await port.confirm(MODEL_DEPLOYMENT, new)
 
 
 async def test_a_deletion_hits_only_what_was_meant(port: Port, body: dict[str, Any]) -> None:
