@@ -126,19 +126,6 @@ def update(live: dict[str, Any], owners: Owners, me: Manager, edited: dict[str, 
     return {owner: paths for owner, paths in after.items() if paths}
 
 
-def untouched(
-    before: dict[str, Any], owners_before: Owners, after: dict[str, Any], owners: Owners
-) -> frozenset[Manager]:
-    """The owners of the same leaves as before, with the same values: their time does not change."""
-    old, new = leaves(before), leaves(after)
-    changed = {path for path in old.keys() | new.keys() if old.get(path, _MISSING) != new.get(path, _MISSING)}
-    return frozenset(
-        owner
-        for owner, paths in owners.items()
-        if owners_before.get(owner) == paths and changed.isdisjoint(paths)
-    )
-
-
 def fields_v1(paths: frozenset[Path]) -> dict[str, Any]:
     """Owned paths as `managedFields` shows them (list elements in a form of our own)."""
     tree: dict[str, Any] = {}

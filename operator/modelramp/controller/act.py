@@ -2,6 +2,12 @@
 
 A write to the ModelDeployment or to the route carries the resourceVersion and uid of what was decided on; a
 later write of the same pass uses those of the former's answer. Answers go into the store at once.
+
+The route's own fence does not show that the ModelDeployment was current: a process whose watch of it lags may
+have the newest route beside an old status. So nothing that serves is changed (route, apex, fewer replicas, a
+deletion) before the ModelDeployment was found to be as it was decided on: by a write to it in the same pass,
+else by a read. Steps write status first and rollbacks `spec.rollback`: only repairs, reverts and what is let
+go cost that read. A read, because a policy that refuses writes must not keep traffic from going back.
 """
 
 from __future__ import annotations
@@ -107,6 +113,7 @@ class Pass:
         self._namespace: str = snapshot.body["metadata"]["namespace"]
         self._generation: int = snapshot.body["metadata"].get("generation", 0)
         self._refusals = refusals or {}
+        self._confirmed = False
         self.refused: list[Denied] = []
         self.succeeded: set[str] = set()
         self.changed = False
@@ -131,7 +138,7 @@ class Pass:
             case WriteRollback():
                 await self._write_rollback(effect)
             case ClearRollback():
-                await self._clear_rollback(effect)
+                await self._clear_rollback()
             case WriteRoute():
                 await self._write_route(effect)
             case WriteApex():
@@ -141,7 +148,7 @@ class Pass:
             case CreateService():
                 await self._create_service(effect.revision)
             case Scale():
-                await self._scale(effect)
+                await self._scale(effect, self._deployment(effect.revision.service))
             case DeleteRevision():
                 await self._delete(effect)
             case Release():
@@ -211,6 +218,13 @@ class Pass:
         self._keep(MODEL_DEPLOYMENT, answer)
         self._body = answer
         self._status = None
+        self._confirmed = True
+
+    async def _confirm(self) -> None:
+        """Returns when the ModelDeployment is known to be the one that was decided on."""
+        if not self._confirmed:
+            await self._cluster.confirm(MODEL_DEPLOYMENT, self._body)
+            self._confirmed = True
 
     def _keep(self, kind: Kind, answer: dict[str, Any]) -> None:
         """The answer of a write that changed something: what follows from it is for the next pass."""
@@ -223,10 +237,13 @@ class Pass:
         self._took(await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=ROLLBACK_MANAGER, force=False))
         self._generation = self._body["metadata"]["generation"]
 
-    async def _clear_rollback(self, effect: ClearRollback) -> None:
+    async def _clear_rollback(self) -> None:
+        metadata = self._body["metadata"]
         operations = [
-            {"op": "test", "path": "/metadata/uid", "value": self._body["metadata"]["uid"]},
-            {"op": "test", "path": "/spec/rollback/rejectedRevision", "value": effect.rejected_revision},
+            *(
+                {"op": "test", "path": f"/metadata/{name}", "value": metadata[name]}
+                for name in ("uid", "resourceVersion")
+            ),
             {"op": "remove", "path": "/spec/rollback"},
         ]
         self._took(await self._cluster.json_patch(MODEL_DEPLOYMENT, self._namespace, self._name, operations))
@@ -264,6 +281,7 @@ class Pass:
         settled = owned or live is None or not labels.owned_by(live, self._body["metadata"]["uid"])
         if live is not None and settled and covers(live, {key: wanted[key] for key in ("metadata", "spec")}):
             return
+        await self._confirm()
         # What is made anew must not take over a namesake.
         answer = await self._cluster.apply(kind, wanted, manager=MANAGER, force=live is not None)
         self._keep(kind, answer)
@@ -302,7 +320,7 @@ class Pass:
         )
         self._keep(DEPLOYMENT, made)
         if made["spec"].get("replicas") != effect.replicas:
-            await self._scale(Scale(revision=revision, replicas=effect.replicas))
+            await self._scale(Scale(revision=revision, replicas=effect.replicas), made)
 
     async def _create_service(self, revision: Revision) -> None:
         rendered = template.render_service(revision, namespace=self._namespace, deployment=self._name)
@@ -320,14 +338,19 @@ class Pass:
                 DEPLOYMENT, await self._cluster.json_patch(DEPLOYMENT, self._namespace, name, operations)
             )
 
-    async def _scale(self, effect: Scale) -> None:
+    async def _scale(self, effect: Scale, live: Body | None) -> None:
         body = template.render_scale(effect, namespace=self._namespace)
-        live = self._deployment(effect.revision.service)
         if live is not None:
-            body["metadata"]["uid"] = live["metadata"]["uid"]
+            found = live["metadata"]
+            body["metadata"]["uid"] = found["uid"]
+            if effect.replicas < live["spec"].get("replicas", 1):
+                # More pods hurt nobody and must not wait; fewer may be taken from what serves by now.
+                await self._confirm()
+                body["metadata"]["resourceVersion"] = found["resourceVersion"]
         self._keep(DEPLOYMENT, await self._cluster.apply(DEPLOYMENT, body, manager=SCALE_MANAGER))
 
     async def _delete(self, effect: DeleteRevision) -> None:
+        await self._confirm()
         name = effect.revision.service
         for item in self._snapshot.slices:
             owners = item["metadata"].get("ownerReferences") or []

@@ -22,7 +22,7 @@ from modelramp.api.status import (
 from modelramp.judgement.judge import judge
 from modelramp.judgement.verdict import Outcome
 from modelramp.rollout.checks import judgement_plan
-from modelramp.rollout.draft import REJECTIONS, Draft
+from modelramp.rollout.draft import REJECTIONS, Draft, with_lost
 from modelramp.rollout.facts import StepMark, WorkloadState
 from modelramp.rollout.leaving import farewell, finalizer
 from modelramp.rollout.plan import (
@@ -73,10 +73,10 @@ def assemble(view: View, draft: Draft) -> Plan:
             routing.reverse()
     write = WriteStatus(status=status)
     if draft.back:
-        effects = (*pin, *routing, write, *hold, *grow, *shrink, *let_go, *draft.notices)
+        effects = (*pin, *routing, write, *hold, *grow, *draft.notices, *shrink, *let_go)
     else:
         # Before there is anything that a deletion would have to put in order.
-        effects = (*hold, *grow, write, *routing, *pin, *shrink, *let_go, *draft.notices)
+        effects = (*hold, *grow, write, *routing, *pin, *draft.notices, *shrink, *let_go)
     # What is due already was done in this pass, or waits for something that will wake us.
     times = [time for time in (draft.requeue_at, drained) if time is not None and time > view.now]
     return Plan(rule=draft.rule, effects=effects, requeue_at=min(times, default=None))
@@ -100,14 +100,14 @@ def _pin(view: View, draft: Draft) -> list[Effect]:
     if present is None:
         return []
     if draft.clear:
-        return [ClearRollback(rejected_revision=present.rejected_revision)]
+        return [ClearRollback()]
     if view.wanted is None:
         return []
     gone = present.rejected_revision not in draft.rejected
     # Status remembers the rejection before spec forgets it.
     remembered = {entry.revision for entry in view.status.rejected_revisions}
     superseded = present.rejected_revision != view.wanted.name and present.rejected_revision in remembered
-    return [ClearRollback(rejected_revision=present.rejected_revision)] if gone or superseded else []
+    return [ClearRollback()] if gone or superseded else []
 
 
 def _same(a: Rollback, b: Rollback) -> bool:
@@ -151,6 +151,9 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
     same_rollout = old.plan is not None and draft.plan is not None and old.plan.id == draft.plan.id
     analysis = [_analysis(verdict) for verdict in verdicts] or (old.analysis if same_rollout else None)
     evidence = view.evidence.to_dict() if view.evidence is not None and same_scope else None
+    if same_scope and new.candidate is not None:
+        # A write of status says that all was well before it, also when the route cannot be put back now.
+        new = new.model_copy(update={"candidate": with_lost(view, new.candidate)})
     return new.model_copy(update={"analysis": analysis, "evidence": evidence})
 
 

@@ -105,6 +105,14 @@ def _repairable(view: View) -> bool:
     return known and ours and (refused is None or refused.again <= view.now)
 
 
+def with_lost(view: View, candidate: CandidateStatus) -> CandidateStatus:
+    """The candidate with the time added in which the route was found wrong; in each pass it is added once."""
+    if view.wrong_since is None or candidate.lost_until == view.now:
+        return candidate
+    lost = round(candidate.lost_seconds + view.lost.total_seconds(), 3)
+    return candidate.model_copy(update={"lost_seconds": lost, "lost_until": view.now})
+
+
 def unchanged(view: View, *, rule: str, display: Display) -> Draft:
     """The state as it is, with what was seen of the route added to the step's lost time."""
     status, candidate = view.status, view.status.candidate
@@ -118,8 +126,7 @@ def unchanged(view: View, *, rule: str, display: Display) -> Draft:
             ),
         )
         if candidate is not None:
-            lost = round(candidate.lost_seconds + view.lost.total_seconds(), 3)
-            candidate = candidate.model_copy(update={"lost_seconds": lost, "lost_until": view.now})
+            candidate = with_lost(view, candidate)
     return Draft(
         rule=rule,
         display=display,

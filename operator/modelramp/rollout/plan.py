@@ -57,9 +57,7 @@ class WriteRollback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearRollback:
-    """Take `spec.rollback` away, if it still rejects this revision."""
-
-    rejected_revision: str
+    """Take `spec.rollback` away, as it was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
