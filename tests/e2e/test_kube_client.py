@@ -64,7 +64,7 @@ async def test_apply_creates_changes_and_leaves_alone(port: Port, body: dict[str
 
 
 async def test_a_write_decided_on_an_older_object_is_fenced(port: Port, body: dict[str, Any]) -> None:
-    """A stale resourceVersion or another uid is Fenced, for the object and for its status."""
+    """A stale resourceVersion or another uid is Fenced, for the object and its status, and not confirmed."""
     old = await port.apply(MODEL_DEPLOYMENT, body, manager="git")
     body["spec"]["version"] = "2.2.0"
     new = await port.apply(MODEL_DEPLOYMENT, body, manager="git")
@@ -83,6 +83,10 @@ async def test_a_write_decided_on_an_older_object_is_fenced(port: Port, body: di
     other = part(body, metadata={"uid": str(uuid.uuid4())}, spec={"rollback": ROLLBACK})
     with pytest.raises(Fenced):
         await port.apply(MODEL_DEPLOYMENT, other, manager="modelramp-rollback")
+    for wrong in (old, {**new, "metadata": new["metadata"] | {"uid": str(uuid.uuid4())}}):
+        with pytest.raises(Fenced):
+            await port.confirm(MODEL_DEPLOYMENT, wrong)
+    await port.confirm(MODEL_DEPLOYMENT, new)
     fresh = {name: new["metadata"][name] for name in ("resourceVersion", "uid")}
     done = await port.apply(
         MODEL_DEPLOYMENT,
@@ -101,6 +105,8 @@ async def test_a_fenced_write_does_not_bring_a_deleted_object_back(port: Port, b
     fence = {name: metadata[name] for name in ("uid", "resourceVersion")}
     with pytest.raises(Fenced):
         await port.apply(MODEL_DEPLOYMENT, {**body, "metadata": body["metadata"] | fence}, manager="git")
+    with pytest.raises(Fenced):
+        await port.confirm(MODEL_DEPLOYMENT, gone)
     with pytest.raises(Missing):
         await port.apply(
             MODEL_DEPLOYMENT,
@@ -158,9 +164,21 @@ async def test_status_is_written_apart(port: Port, body: dict[str, Any]) -> None
     assert again["metadata"]["resourceVersion"] == done["metadata"]["resourceVersion"]
 
 
+async def test_a_managers_time_is_that_of_its_last_change(port: Port, body: dict[str, Any]) -> None:
+    """A new value of a field that it owns already counts, the same value again does not."""
+    await port.apply(MODEL_DEPLOYMENT, body, manager="git")
+    times = []
+    for phase in ("Pending", "Failed", "Failed"):
+        status = part(body, status={"phase": phase})
+        done = await port.apply(MODEL_DEPLOYMENT, status, manager="modelramp", subresource="status")
+        times += [item["time"] for item in done["metadata"]["managedFields"] if "subresource" in item]
+        await asyncio.sleep(1.1)
+    assert times[0] < times[1] == times[2]
+
+
 async def test_json_patch_is_all_or_nothing(port: Port, body: dict[str, Any]) -> None:
     """A failed test and a missing path are Fenced with nothing done; without an object it is Missing."""
-    await port.apply(
+    made = await port.apply(
         MODEL_DEPLOYMENT, {**body, "spec": {**body["spec"], "rollback": ROLLBACK}}, manager="git"
     )
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
@@ -172,8 +190,11 @@ async def test_json_patch_is_all_or_nothing(port: Port, body: dict[str, Any]) ->
     ):
         with pytest.raises(Fenced):
             await port.json_patch(MODEL_DEPLOYMENT, namespace, name, [wrong, remove])
-    right = {"op": "test", "path": "/spec/rollback/rejectedRevision", "value": ROLLBACK["rejectedRevision"]}
-    done = await port.json_patch(MODEL_DEPLOYMENT, namespace, name, [right, remove])
+    right = [
+        {"op": "test", "path": f"/metadata/{field}", "value": made["metadata"][field]}
+        for field in ("uid", "resourceVersion")
+    ]
+    done = await port.json_patch(MODEL_DEPLOYMENT, namespace, name, [*right, remove])
     assert "rollback" not in done["spec"]
     with pytest.raises(Missing):
         await port.json_patch(MODEL_DEPLOYMENT, namespace, "nobody", [remove])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from e2e.driver import ISTIO, NAME
+from e2e.driver import GROUP, ISTIO, NAME
 
 if TYPE_CHECKING:
     from e2e.driver import Driver
@@ -184,11 +184,7 @@ def test_a_horizontal_pod_autoscaler_scales_it(rollout: Driver) -> None:
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": NAME, "namespace": rollout.namespace},
         "spec": {
-            "scaleTargetRef": {
-                "apiVersion": "modelramp.dev/v1alpha1",
-                "kind": "ModelDeployment",
-                "name": NAME,
-            },
+            "scaleTargetRef": {"apiVersion": f"{GROUP}/v1alpha1", "kind": "ModelDeployment", "name": NAME},
             "minReplicas": 3,
             "maxReplicas": 4,
         },

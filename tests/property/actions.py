@@ -14,12 +14,13 @@ from modelramp.kube.kinds import (
     VIRTUAL_SERVICE,
     WATCHED,
 )
+from support.faults import Fault
 from support.manifests import KEY
 
 if TYPE_CHECKING:
     from modelramp.kube.kinds import Kind
     from property.simulation import Simulation
-    from support.faults import Fault, Write
+    from support.faults import Write
 
 VERSIONS = ("1.0.0", "1.1.0", "2.0.0")
 UNKNOWN = "9.9.9"
@@ -178,6 +179,7 @@ class Fail:
 
     def run(self, sim: Simulation) -> None:
         """See the class."""
+        sim.refusing |= self.fault is Fault.REFUSE
         sim.world.cluster.faults.inject(self.fault, skip=self.skip, times=self.times, matching=self._hits)
 
     def _hits(self, write: Write) -> bool:
@@ -205,6 +207,24 @@ class Kill:
             sim.world.leader.woken = True
         else:
             sim.world.restart()
+
+
+@dataclass(frozen=True)
+class Outage:
+    """No process runs for so long; at its begin somebody may turn the weights of the route around."""
+
+    seconds: int
+    edited: bool = False
+
+    def run(self, sim: Simulation) -> None:
+        """See the class."""
+        if self.edited:
+            BreakRoute().run(sim)
+        sim.watch.away()
+        for _ in range(self.seconds):
+            sim.world.unattended()
+        sim.world.rival = None
+        sim.world.restart()
 
 
 @dataclass(frozen=True)
@@ -246,6 +266,7 @@ Action = (
     | Pods
     | Fail
     | Kill
+    | Outage
     | Lag
     | Both
 )

@@ -26,6 +26,7 @@ from modelramp.rollout.checks import judgement_plan
 from modelramp.rollout.draft import identity
 from modelramp.rollout.facts import (
     ApexState,
+    Deletion,
     Facts,
     Refusal,
     Request,
@@ -41,7 +42,10 @@ from modelramp.rollout.plan import (
     DeleteRevision,
     Notice,
     Plan,
+    Release,
+    RemoveRoute,
     Scale,
+    SetFinalizer,
     WriteApex,
     WriteRollback,
     WriteRoute,
@@ -155,6 +159,7 @@ def workloads(draw: Draw, revision: Revision) -> WorkloadState:
         unschedulable=draw(st.sampled_from((None, None, "no room"))),
         unready_since=draw(maybe(moments)),
         created=draw(maybe(moments)),
+        owned=draw(st.booleans()),
     )
 
 
@@ -164,7 +169,10 @@ def routes(draw: Draw, scope: str) -> RouteState:
     names = [revision.service for revision in REVISIONS]
     weights = draw(st.dictionaries(st.sampled_from(names), st.integers(0, 100), max_size=3))
     mark = draw(maybe(st.builds(StepMark, scope=st.sampled_from((scope, "other/1")), time=moments)))
-    return RouteState(weights=weights, mark=mark, edited=draw(maybe(moments)))
+    hosts = draw(st.sampled_from(((), (f"{KEY[1]}.example.com",))))
+    return RouteState(
+        weights=weights, mark=mark, edited=draw(maybe(moments)), hosts=hosts, owned=draw(st.booleans())
+    )
 
 
 @st.composite
@@ -206,6 +214,11 @@ def all_facts(draw: Draw) -> Facts:
         workloads={r.name: draw(workloads(r)) for r in REVISIONS if draw(st.booleans())},
         apex=draw(maybe(st.builds(ApexState, stable_revision=maybe(revisions.map(lambda r: r.name))))),
         route=draw(maybe(routes(scope))),
+        deletion=draw(
+            st.none()
+            | maybe(st.builds(Deletion, since=moments, orphan=st.booleans(), foreground=st.booleans()))
+        ),
+        finalizer=draw(st.booleans()),
         conflict=draw(st.sampled_from((None, None, None, "host is taken"))),
         request=draw(
             maybe(
@@ -255,7 +268,8 @@ def after(facts: Facts, plan: Plan) -> Facts:  # noqa: C901, PLR0912 - one case 
             case WriteRoute():
                 facts = _with_route(facts, effect)
             case WriteApex():
-                facts = replace(facts, apex=ApexState(stable_revision=effect.revision.name))
+                apex = ApexState(stable_revision=effect.revision.name, owned=effect.owned)
+                facts = replace(facts, apex=apex)
             case WriteRollback():
                 facts = replace(facts, rollback=effect.rollback)
             case ClearRollback():
@@ -272,6 +286,12 @@ def after(facts: Facts, plan: Plan) -> Facts:  # noqa: C901, PLR0912 - one case 
                     name: state for name, state in facts.workloads.items() if name != effect.revision.name
                 }
                 facts = replace(facts, workloads=kept)
+            case Release():
+                facts = _with(facts, effect.revision, owned=False)
+            case RemoveRoute():
+                facts = replace(facts, route=None)
+            case SetFinalizer():
+                facts = replace(facts, finalizer=effect.present)
             case Notice():
                 pass
     answered = facts.status.last_request
@@ -282,9 +302,16 @@ def after(facts: Facts, plan: Plan) -> Facts:  # noqa: C901, PLR0912 - one case 
 
 def _with_route(facts: Facts, effect: WriteRoute) -> Facts:
     wanted = effect.route
-    if facts.route and facts.route.weights == wanted.weights and facts.route.mark == wanted.mark:
+    now = RouteState(
+        weights=dict(wanted.weights),
+        mark=wanted.mark,
+        hosts=wanted.hosts,
+        gateways=wanted.gateways,
+        owned=effect.owned,
+    )
+    if facts.route and replace(facts.route, edited=None) == now:
         return facts
-    return replace(facts, route=RouteState(weights=dict(wanted.weights), mark=wanted.mark))
+    return replace(facts, route=now)
 
 
 def _with(facts: Facts, revision: Revision, **changes: Any) -> Facts:  # noqa: ANN401 - any field

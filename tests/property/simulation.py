@@ -32,7 +32,12 @@ LONGEST_WAY = 600
 
 
 class Simulation:
-    """A world in which 1.0.0 serves everything, and what happens to it."""
+    """A world in which 1.0.0 serves everything, and what happens to it.
+
+    Attributes:
+        knobs: what the user wants.
+        refusing: a policy refuses writes, now or earlier.
+    """
 
     def __init__(self) -> None:
         self.world = World()
@@ -47,8 +52,10 @@ class Simulation:
             "paused": False,
             "on_revert": "Direct",
             "invalid": False,
+            "policy": "Delete",
         }
         self.asked = 0
+        self.refusing = False
         self.watch = Watch(self)
         self.watch.configured()
         self.world.cluster.watch(self._seen)
@@ -141,6 +148,7 @@ class Simulation:
             "analysis": {"interval": "1s", "metrics": metrics},
             "rollbackPolicy": {"keepPrevious": "8s"},
             "drain": "3s",
+            "deletionPolicy": knobs["policy"],
             "progressDeadline": "20s",
             "revisionHistoryLimit": 2,
         }
@@ -154,6 +162,8 @@ class Simulation:
         world.cluster.faults = Faults()
         world.rival = None
         world.leader.lag(frozenset())
+        # Whoever decided last may have been behind.
+        world.leader.woken = True
         world.meter.answer, world.meter.rate, world.meter.bad = None, 50, {}
         world.ready.clear()
         if self.knobs["version"] == UNKNOWN:

@@ -19,6 +19,7 @@ EDIT = st.one_of(
     st.builds(a.Edit, st.just("paused"), st.booleans()),
     st.builds(a.Edit, st.just("on_revert"), st.sampled_from(("Direct", "Canary"))),
     st.builds(a.Edit, st.just("invalid"), st.booleans()),
+    st.builds(a.Edit, st.just("policy"), st.sampled_from(("Delete", "Orphan"))),
 )
 
 ASK = st.builds(
@@ -58,10 +59,13 @@ CRASH = st.builds(
     skip=st.integers(0, 2),
 )
 KILL = st.builds(a.Kill, stand_by=st.booleans())
+OUTAGE = st.builds(a.Outage, st.sampled_from((1, 3, 8)), edited=st.booleans())
 LAGS = st.sampled_from(((), (), ("all",), *((name,) for name in a.KINDS)))
 LAG = st.builds(a.Lag, LAGS)
+# An old word of the ModelDeployment beside a new route is what a second leader can do most harm with.
+STALE = LAGS | st.sampled_from((("object",), ("object", "route"), ("object", "deployments")))
 RIVAL = st.one_of(
-    st.builds(a.Lag, LAGS, stand_by=st.sampled_from((True,))),
+    st.builds(a.Lag, STALE, stand_by=st.sampled_from((True,))),
     st.lists(st.integers(0, 1), max_size=12).map(tuple).map(a.Both),
 )
 
@@ -77,7 +81,7 @@ def _story(*kinds: st.SearchStrategy[a.Action]) -> st.SearchStrategy[list[a.Acti
 
 
 PEOPLE = _story(WANT, EDIT, ASK, METRICS, METRICS, PODS)
-FAULTS = _story(WANT, FAIL, CRASH, KILL, METRICS, ASK)
-HANDS = _story(USERS_HANDS, LAG, METRICS, ASK, EDIT)
+FAULTS = _story(WANT, FAIL, CRASH, KILL, OUTAGE, METRICS, ASK)
+HANDS = _story(USERS_HANDS, OUTAGE, LAG, METRICS, ASK, EDIT)
 LEADERS = _story(RIVAL, RIVAL, METRICS, ASK, KILL, WANT)
-ANYTHING = _story(EDIT, ASK, METRICS, PODS, USERS_HANDS, FAIL, CRASH, KILL, LAG, RIVAL, WANT)
+ANYTHING = _story(EDIT, ASK, METRICS, PODS, USERS_HANDS, FAIL, CRASH, KILL, OUTAGE, LAG, RIVAL, WANT)

@@ -24,7 +24,7 @@ from support.ownership import Manager, Owners
 from support.rules import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from modelramp.kube.kinds import Kind
 
@@ -41,6 +41,7 @@ class FakeCluster:
     Attributes:
         writes: every write request of the operator, in order, those that changed nothing included.
         events: bodies of created Events.
+        reads: how often an object was confirmed.
         faults: what shall go wrong with coming writes.
         policies: called with (write, old object or None, new object) before a write is stored; raise
             `Refused` to deny.
@@ -49,6 +50,7 @@ class FakeCluster:
     def __init__(self, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.writes: list[Write] = []
         self.events: list[dict[str, Any]] = []
+        self.reads = 0
         self.faults = Faults()
         self.policies: list[Policy] = []
         self._clock = clock
@@ -143,6 +145,16 @@ class FakeCluster:
             self.remove(kind, namespace, name)
         self.faults.after(fault, write)
 
+    async def confirm(self, kind: Kind, body: Mapping[str, Any]) -> None:
+        """As the port."""
+        await asyncio.sleep(0)
+        wanted = body["metadata"]
+        key = (kind, wanted["namespace"], wanted["name"])
+        self.reads += 1
+        if key not in self._objects:
+            raise Fenced(f"{kind} {key[1]}/{key[2]} is gone")
+        rules.fence(self._objects[key], wanted, key)
+
     async def create_event(self, body: dict[str, Any]) -> None:
         """As the port; kept in `events`, and no part of `writes`."""
         await asyncio.sleep(0)
@@ -204,6 +216,9 @@ class FakeCluster:
             marked = deepcopy(stored.body)
             marked["metadata"].setdefault("deletionTimestamp", self._now())
             self._store(key, marked, stored.owners)
+            if orphan:
+                # The garbage collector's own finalizer is gone again by the time anybody looks.
+                self._collect(stored.body["metadata"]["uid"], orphan=True)
             return
         del self._objects[key]
         self._version += 1
@@ -247,10 +262,7 @@ class FakeCluster:
             metadata["generation"] = 1
         elif rules.wanted(before.body) != rules.wanted(body):
             metadata["generation"] += 1
-        times = before.times if before else {}
-        old = before.owners if before else {}
-        times = {of: times[of] if old.get(of) == paths else self._now() for of, paths in owners.items()}
-        stored = Stored(body, owners, times)
+        stored = Stored(body, owners, rules.times(before, body, owners, now=self._now()))
         metadata["managedFields"] = rules.managed_fields(stored, kind)
         self._objects[key] = stored
         self._tell_change(kind, before.body if before else None, body)

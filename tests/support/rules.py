@@ -10,6 +10,8 @@ from modelramp.kube.errors import Fenced
 from support import ownership
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from modelramp.kube.kinds import Kind
     from support.ownership import Manager, Owners
 
@@ -35,7 +37,7 @@ def selected(kind: Kind, body: dict[str, Any]) -> bool:
 
 
 def fence(
-    stored: Stored | None, metadata: dict[str, Any], key: Key, *, subresource: str | None = None
+    stored: Stored | None, metadata: Mapping[str, Any], key: Key, *, subresource: str | None = None
 ) -> None:
     """What a write says of the object it was decided on must be true, as far as the API server looks.
 
@@ -86,6 +88,20 @@ def updated(stored: Stored, edited: dict[str, Any], me: Manager) -> tuple[dict[s
 def wanted(body: dict[str, Any]) -> dict[str, Any]:
     """What a change of counts as a new generation."""
     return {name: value for name, value in body.items() if name not in ("metadata", "status")}
+
+
+def times(before: Stored | None, body: dict[str, Any], owners: Owners, *, now: str) -> dict[Manager, str]:
+    """When each owner last changed something: what it owns, or a value of that."""
+    if before is None:
+        return dict.fromkeys(owners, now)
+    old = ownership.leaves(before.body)
+    changed = {
+        path for path, value in ownership.leaves(body).items() if path not in old or old[path] != value
+    }
+    return {
+        of: before.times[of] if before.owners.get(of) == paths and not paths & changed else now
+        for of, paths in owners.items()
+    }
 
 
 def managed_fields(stored: Stored, kind: Kind) -> list[dict[str, Any]]:

@@ -163,6 +163,12 @@ class World:
                 process.look()
         self.settle()
 
+    def unattended(self) -> None:
+        """One second in which no process runs."""
+        self.now += timedelta(seconds=1)
+        self.meter.tick(self.now)
+        self.controllers.run()
+
     def jump(self, seconds: float) -> None:
         """Much time at once, with nobody looking but at its end."""
         self.now += timedelta(seconds=seconds)

@@ -239,6 +239,13 @@ class Rollback(Record):
     time: Annotated[Time, Field(description="When the rejection was decided.")]
 
 
+class DeletionPolicy(StrEnum):
+    """What becomes of what serves when the object is deleted."""
+
+    DELETE = "Delete"
+    ORPHAN = "Orphan"
+
+
 class ModelDeploymentSpec(Record):
     """Which version should serve, and how it gets there."""
 
@@ -276,6 +283,17 @@ class ModelDeploymentSpec(Record):
     drain: Annotated[
         Duration, Field(description="Time between a revision's last traffic and the end of its pods.")
     ] = Field(default="30s", validate_default=True)
+    deletion_policy: Annotated[
+        DeletionPolicy,
+        Field(
+            description=(
+                "When the object is deleted: Delete takes everything along, in mid-rollout in order: route to"
+                " stable, drain, route away, drain, the rest. Orphan leaves the stable revision, its Services"
+                " and the route with all traffic for it, without owner. In a foreground deletion Kubernetes"
+                " itself takes everything at once, whatever stands here."
+            )
+        ),
+    ] = DeletionPolicy.DELETE
     paused: Annotated[
         bool, Field(description="Freezes the steps. A failing check still takes the candidate back.")
     ] = False
@@ -286,6 +304,7 @@ class ModelDeploymentSpec(Record):
 
 __all__ = [
     "NAME_RULE",
+    "DeletionPolicy",
     "IstioTraffic",
     "ModelDeploymentSpec",
     "OnRevert",

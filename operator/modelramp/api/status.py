@@ -31,6 +31,7 @@ class Phase(StrEnum):
     ROLLING_BACK = "RollingBack"
     ROLLED_BACK = "RolledBack"
     FAILED = "Failed"
+    DELETING = "Deleting"
 
 
 class RevisionStatus(Record):

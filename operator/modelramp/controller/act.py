@@ -2,6 +2,12 @@
 
 A write to the ModelDeployment or to the route carries the resourceVersion and uid of what was decided on; a
 later write of the same pass uses those of the former's answer. Answers go into the store at once.
+
+The route's own fence does not show that the ModelDeployment was current: a process whose watch of it lags may
+have the newest route beside an old status. So nothing that serves is changed (route, apex, fewer replicas, a
+deletion) before the ModelDeployment was found to be as it was decided on: by a write to it in the same pass,
+else by a read. Steps write status first and rollbacks `spec.rollback`: only repairs, reverts and what is let
+go cost that read. A read, because a policy that refuses writes must not keep traffic from going back.
 """
 
 from __future__ import annotations
@@ -13,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from modelramp.controller.events import event_body
+from modelramp.controller.ownership import disowning_patch, finalizer_patch
 from modelramp.controller.stored import read_status, status_to_write
 from modelramp.kube.errors import FieldConflict, Missing, Refused
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
-from modelramp.rollout.facts import APEX, ROLLBACK, ROUTE
+from modelramp.rollout.facts import APEX, FINALIZER, ROLLBACK, ROUTE
 from modelramp.rollout.plan import (
     ClearRollback,
     CreateRevision,
@@ -25,7 +32,10 @@ from modelramp.rollout.plan import (
     Effect,
     Notice,
     Plan,
+    Release,
+    RemoveRoute,
     Scale,
+    SetFinalizer,
     WriteApex,
     WriteRollback,
     WriteRoute,
@@ -50,6 +60,12 @@ MANAGER = "modelramp"
 ROLLBACK_MANAGER = "modelramp-rollback"
 SCALE_MANAGER = "modelramp-scale"
 ROUTER_MISSING = "RouterMissing"
+REFUSED = {
+    ROLLBACK: "SpecWriteRefused",
+    FINALIZER: "FinalizerRefused",
+    ROUTE: "RouteRefused",
+    APEX: "RouteRefused",
+}
 
 
 _log = structlog.get_logger(__name__)
@@ -97,6 +113,7 @@ class Pass:
         self._namespace: str = snapshot.body["metadata"]["namespace"]
         self._generation: int = snapshot.body["metadata"].get("generation", 0)
         self._refusals = refusals or {}
+        self._confirmed = False
         self.refused: list[Denied] = []
         self.succeeded: set[str] = set()
         self.changed = False
@@ -116,12 +133,12 @@ class Pass:
             else:
                 await self._guarded(effect)
 
-    async def _one(self, effect: Effect) -> None:
+    async def _one(self, effect: Effect) -> None:  # noqa: C901 - one for each effect
         match effect:
             case WriteRollback():
                 await self._write_rollback(effect)
             case ClearRollback():
-                await self._clear_rollback(effect)
+                await self._clear_rollback()
             case WriteRoute():
                 await self._write_route(effect)
             case WriteApex():
@@ -131,9 +148,15 @@ class Pass:
             case CreateService():
                 await self._create_service(effect.revision)
             case Scale():
-                await self._scale(effect)
+                await self._scale(effect, self._deployment(effect.revision.service))
             case DeleteRevision():
                 await self._delete(effect)
+            case Release():
+                await self._release(effect.revision)
+            case RemoveRoute():
+                await self._remove_route()
+            case SetFinalizer():
+                await self._set_finalizer(effect)
 
     def _is_refused(self, what: str) -> bool:
         known = self._refusals.get(what)
@@ -168,9 +191,7 @@ class Pass:
                 message = f"Service {name} is not ours, {owners} wrote it: remove it, or choose another name"
             self.refused.append(Denied(what=what, reason=reason, message=message))
         except Refused as refusal:
-            reason = {ROLLBACK: "SpecWriteRefused", ROUTE: "RouteRefused", APEX: "RouteRefused"}.get(
-                what, "WorkloadRefused"
-            )
+            reason = REFUSED.get(what, "WorkloadRefused")
             self.refused.append(Denied(what=what, reason=reason, message=refusal.message))
         except Missing as missing:
             self.refused.append(_missing(what, missing))
@@ -197,6 +218,13 @@ class Pass:
         self._keep(MODEL_DEPLOYMENT, answer)
         self._body = answer
         self._status = None
+        self._confirmed = True
+
+    async def _confirm(self) -> None:
+        """Returns when the ModelDeployment is known to be the one that was decided on."""
+        if not self._confirmed:
+            await self._cluster.confirm(MODEL_DEPLOYMENT, self._body)
+            self._confirmed = True
 
     def _keep(self, kind: Kind, answer: dict[str, Any]) -> None:
         """The answer of a write that changed something: what follows from it is for the next pass."""
@@ -209,14 +237,24 @@ class Pass:
         self._took(await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=ROLLBACK_MANAGER, force=False))
         self._generation = self._body["metadata"]["generation"]
 
-    async def _clear_rollback(self, effect: ClearRollback) -> None:
+    async def _clear_rollback(self) -> None:
+        metadata = self._body["metadata"]
         operations = [
-            {"op": "test", "path": "/metadata/uid", "value": self._body["metadata"]["uid"]},
-            {"op": "test", "path": "/spec/rollback/rejectedRevision", "value": effect.rejected_revision},
+            *(
+                {"op": "test", "path": f"/metadata/{name}", "value": metadata[name]}
+                for name in ("uid", "resourceVersion")
+            ),
             {"op": "remove", "path": "/spec/rollback"},
         ]
         self._took(await self._cluster.json_patch(MODEL_DEPLOYMENT, self._namespace, self._name, operations))
         self._generation = self._body["metadata"]["generation"]
+
+    async def _set_finalizer(self, effect: SetFinalizer) -> None:
+        operations = finalizer_patch(self._body, present=effect.present)
+        if operations:
+            self._took(
+                await self._cluster.json_patch(MODEL_DEPLOYMENT, self._namespace, self._name, operations)
+            )
 
     async def _write_status(self, effect: WriteStatus) -> None:
         status = stamped(effect.status, self._generation)
@@ -228,17 +266,22 @@ class Pass:
 
     # -- traffic -------------------------------------------------------------------------------------------
 
-    def _owned(self, body: dict[str, Any], live: Body | None) -> dict[str, Any]:
-        metadata = {**body["metadata"], "ownerReferences": [labels.owner(self._body)]}
+    def _owned(self, body: dict[str, Any], live: Body | None, *, owned: bool = True) -> dict[str, Any]:
+        metadata = {**body["metadata"]}
+        if owned:
+            metadata["ownerReferences"] = [labels.owner(self._body)]
         if live is not None:
             found = live["metadata"]
             metadata |= {"uid": found["uid"], "resourceVersion": found["resourceVersion"]}
         return {**body, "metadata": metadata}
 
-    async def _apply_owned(self, kind: Kind, body: dict[str, Any], live: Body | None) -> None:
-        wanted = self._owned(body, live)
-        if live is not None and covers(live, {key: wanted[key] for key in ("metadata", "spec")}):
+    async def _apply_owned(self, kind: Kind, body: dict[str, Any], live: Body | None, *, owned: bool) -> None:
+        """`owned=False`: what is left out of an apply goes, our owner reference too."""
+        wanted = self._owned(body, live, owned=owned)
+        settled = owned or live is None or not labels.owned_by(live, self._body["metadata"]["uid"])
+        if live is not None and settled and covers(live, {key: wanted[key] for key in ("metadata", "spec")}):
             return
+        await self._confirm()
         # What is made anew must not take over a namesake.
         answer = await self._cluster.apply(kind, wanted, manager=MANAGER, force=live is not None)
         self._keep(kind, answer)
@@ -250,11 +293,17 @@ class Pass:
             route = replace(route, mark=replace(route.mark, time=self._clock()))
         body = virtualservice.render(route, namespace=self._namespace, name=self._name)
         body["metadata"]["labels"] = labels.common(self._name)
-        await self._apply_owned(VIRTUAL_SERVICE, body, self._snapshot.route)
+        await self._apply_owned(VIRTUAL_SERVICE, body, self._snapshot.route, owned=effect.owned)
+
+    async def _remove_route(self) -> None:
+        live = self._snapshot.route
+        if live is not None:
+            uid = live["metadata"]["uid"]
+            await self._cluster.delete(VIRTUAL_SERVICE, self._namespace, self._name, uid=uid)
 
     async def _write_apex(self, effect: WriteApex) -> None:
         body = template.render_apex(effect, namespace=self._namespace, deployment=self._name)
-        await self._apply_owned(SERVICE, body, self._snapshot.apex)
+        await self._apply_owned(SERVICE, body, self._snapshot.apex, owned=effect.owned)
 
     # -- workloads -----------------------------------------------------------------------------------------
 
@@ -271,20 +320,37 @@ class Pass:
         )
         self._keep(DEPLOYMENT, made)
         if made["spec"].get("replicas") != effect.replicas:
-            await self._scale(Scale(revision=revision, replicas=effect.replicas))
+            await self._scale(Scale(revision=revision, replicas=effect.replicas), made)
 
     async def _create_service(self, revision: Revision) -> None:
         rendered = template.render_service(revision, namespace=self._namespace, deployment=self._name)
         await self._cluster.apply(SERVICE, self._owned(rendered, None), manager=MANAGER, force=False)
 
-    async def _scale(self, effect: Scale) -> None:
+    async def _release(self, revision: Revision) -> None:
+        """The Deployment last: it tells that both were."""
+        rendered = template.render_service(revision, namespace=self._namespace, deployment=self._name)
+        await self._cluster.apply(SERVICE, rendered, manager=MANAGER)
+        live = self._deployment(revision.service)
+        operations = disowning_patch(live, self._body["metadata"]["uid"]) if live is not None else []
+        if operations:
+            name = revision.service
+            self._keep(
+                DEPLOYMENT, await self._cluster.json_patch(DEPLOYMENT, self._namespace, name, operations)
+            )
+
+    async def _scale(self, effect: Scale, live: Body | None) -> None:
         body = template.render_scale(effect, namespace=self._namespace)
-        live = self._deployment(effect.revision.service)
         if live is not None:
-            body["metadata"]["uid"] = live["metadata"]["uid"]
+            found = live["metadata"]
+            body["metadata"]["uid"] = found["uid"]
+            if effect.replicas < live["spec"].get("replicas", 1):
+                # More pods hurt nobody and must not wait; fewer may be taken from what serves by now.
+                await self._confirm()
+                body["metadata"]["resourceVersion"] = found["resourceVersion"]
         self._keep(DEPLOYMENT, await self._cluster.apply(DEPLOYMENT, body, manager=SCALE_MANAGER))
 
     async def _delete(self, effect: DeleteRevision) -> None:
+        await self._confirm()
         name = effect.revision.service
         for item in self._snapshot.slices:
             owners = item["metadata"].get("ownerReferences") or []

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from modelramp.api.base import parse_time
-from modelramp.api.modeldeployment import ModelDeploymentSpec, Rollback
+from modelramp.api.modeldeployment import DeletionPolicy, ModelDeploymentSpec, Rollback
 from modelramp.api.modelversion import ArtifactRole, ModelVersionSpec
 from modelramp.controller import questions
+from modelramp.controller.ownership import has_finalizer
 from modelramp.controller.pods import workload_state
 from modelramp.controller.stored import read_status
 from modelramp.registry.digest import record_digest
-from modelramp.rollout.facts import ApexState, Facts, Refusal, Request, RouteState, Unresolved, WorkloadState
+from modelramp.rollout.facts import (
+    ApexState,
+    Deletion,
+    Facts,
+    Refusal,
+    Request,
+    RouteState,
+    Unresolved,
+    WorkloadState,
+)
 from modelramp.rollout.revision import Revision, make_revision
 from modelramp.rollout.view import checkpoint_of
 from modelramp.traffic import virtualservice
@@ -33,6 +43,9 @@ REQUEST_REASON = "modelramp.dev/request-reason"
 REQUEST_TO = "modelramp.dev/request-to"
 REQUEST_OVERRIDE = "modelramp.dev/request-override"
 REQUESTED_BY = "modelramp.dev/requested-by"
+# The garbage collector's own: `kubectl delete --cascade=orphan` and `--cascade=foreground`.
+ORPHAN = "orphan"
+FOREGROUND = "foregroundDeletion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,22 +81,22 @@ def observe(
     queries: Mapping[str, str] | None = None,
     refusals: Mapping[str, Refusal] | None = None,
     clock: str | None = None,
+    deleting_since: datetime | None = None,
 ) -> Facts:
-    """The facts about one ModelDeployment; `reading` is that of its body, if it was read already."""
+    """The facts about one ModelDeployment.
+
+    `reading` is that of its body, if it was read already; `deleting_since` is when it was first seen going.
+    """
     body = snapshot.body
     metadata, raw = body["metadata"], body.get("spec") or {}
     reading = reading or read(body)
     spec, status = reading.spec, reading.status
-    workloads = {
-        state.revision.name: state
-        for deployment in snapshot.deployments
-        if labels.owned_by(deployment, metadata["uid"])
-        and (state := workload_state(deployment, snapshot.slices, snapshot.pods)) is not None
-    }
+    workloads = {state.revision.name: state for state in _workloads(snapshot)}
     wanted = reading.problem or _wanted(snapshot, spec, status, workloads)
     route = snapshot.route if _ours(snapshot.route, metadata) else None
     apex = snapshot.apex if _ours(snapshot.apex, metadata) else None
     conflict, taken = _conflict(snapshot)
+    children = (route, apex, _deployment_of(status, snapshot))
     return Facts(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -93,10 +106,11 @@ def observe(
         spec=spec,
         status=status,
         rollback=_rollback(raw),
-        deleting="deletionTimestamp" in metadata,
+        deletion=_deletion(snapshot.body, children, since=deleting_since or now),
+        finalizer=has_finalizer(body),
         workloads=workloads,
-        apex=_apex(apex),
-        route=_route(route),
+        apex=_apex(apex, metadata),
+        route=_route(route, metadata),
         conflict=conflict,
         taken=taken,
         evidence=evidence,
@@ -108,6 +122,44 @@ def observe(
         refusals=refusals or {},
         clock=clock,
     )
+
+
+def is_deleted(body: Body) -> bool:
+    """Whether somebody has deleted the object; it is there until its finalizers are gone."""
+    return "deletionTimestamp" in body["metadata"]
+
+
+def _deletion(body: Body, children: Iterable[Body | None], *, since: datetime) -> Deletion | None:
+    if not is_deleted(body):
+        return None
+    finalizers = body["metadata"].get("finalizers") or []
+    # As it stands, since the rest of the spec may be unreadable.
+    policy = (body.get("spec") or {}).get("deletionPolicy")
+    # The garbage collector takes its finalizer off when it has taken off the owner references.
+    released = any(child is not None and not child["metadata"].get("ownerReferences") for child in children)
+    return Deletion(
+        since=since,
+        orphan=policy == DeletionPolicy.ORPHAN or ORPHAN in finalizers or released,
+        foreground=FOREGROUND in finalizers,
+    )
+
+
+def _workloads(snapshot: Snapshot) -> Iterable[WorkloadState]:
+    """Our revisions; of an object that is being deleted also those that have no owner any more."""
+    for deployment in snapshot.deployments:
+        metadata = deployment["metadata"]
+        owned = labels.owned_by(deployment, snapshot.body["metadata"]["uid"])
+        left = is_deleted(snapshot.body) and not metadata.get("ownerReferences")
+        if not owned and not left:
+            continue
+        state = workload_state(deployment, snapshot.slices, snapshot.pods)
+        if state is not None:
+            yield state if owned else replace(state, owned=False)
+
+
+def _deployment_of(status: ModelDeploymentStatus, snapshot: Snapshot) -> Body | None:
+    name = status.stable.service if status.stable is not None else None
+    return next((item for item in snapshot.deployments if item["metadata"]["name"] == name), None)
 
 
 def _spec(body: Body) -> tuple[ModelDeploymentSpec | None, Unresolved | None]:
@@ -212,14 +264,17 @@ def _ours(body: Body | None, metadata: Mapping[str, Any]) -> bool:
     return orphan and bool(marked) and (found.get("labels") or {}).get(labels.MANAGED_BY) == "modelramp"
 
 
-def _apex(body: Body | None) -> ApexState | None:
+def _apex(body: Body | None, metadata: Mapping[str, Any]) -> ApexState | None:
     if body is None:
         return None
-    return ApexState(stable_revision=(body["metadata"].get("annotations") or {}).get(labels.STABLE))
+    stable = (body["metadata"].get("annotations") or {}).get(labels.STABLE)
+    return ApexState(stable_revision=stable, owned=labels.owned_by(body, metadata["uid"]))
 
 
-def _route(body: Body | None) -> RouteState | None:
-    return virtualservice.read(body) if body is not None else None
+def _route(body: Body | None, metadata: Mapping[str, Any]) -> RouteState | None:
+    if body is None:
+        return None
+    return replace(virtualservice.read(body), owned=labels.owned_by(body, metadata["uid"]))
 
 
 def _conflict(snapshot: Snapshot) -> tuple[str | None, frozenset[str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from modelramp.controller import questions
 from modelramp.controller.act import ROUTER_MISSING, Pass
 from modelramp.controller.book import Subject
-from modelramp.controller.observe import Reading, observe, read
+from modelramp.controller.observe import Reading, is_deleted, observe, read
 from modelramp.controller.past import Asked
 from modelramp.controller.snapshot import Snapshot
 from modelramp.judgement.verdict import Arm
@@ -100,6 +100,7 @@ class Reconciler:
         self._clocks = clocks
         self._refusals: dict[Key, dict[str, tuple[Refusal, timedelta]]] = {}
         self._readings: dict[Key, tuple[tuple[str, str], Reading]] = {}
+        self._deleting: dict[Key, datetime] = {}
 
     async def handle(self, key: Key) -> datetime | None:
         """One pass. Gives the time at which to look again at the latest; None: when something changes."""
@@ -108,6 +109,7 @@ class Reconciler:
             self._evidence.untrack(key)
             self._refusals.pop(key, None)
             self._readings.pop(key, None)
+            self._deleting.pop(key, None)
             return None
         now = self._clock()
         facts = self._facts(key, snapshot, now)
@@ -138,6 +140,10 @@ class Reconciler:
         status = reading.status
         evidence = self._evidence.evidence(key, scope_of(status, status.plan))
         refusals = {what: refusal for what, (refusal, _) in self._refusals.get(key, {}).items()}
+        if is_deleted(snapshot.body):
+            self._deleting.setdefault(key, now)
+        else:
+            self._deleting.pop(key, None)
         facts = observe(
             snapshot,
             now=now,
@@ -147,6 +153,7 @@ class Reconciler:
             refusals=refusals,
             reading=reading,
             clock=self._clocks(),
+            deleting_since=self._deleting.get(key),
         )
         asked = _past_of(key, facts)
         return replace(facts, past=self._evidence.past(asked)) if asked else facts
@@ -185,7 +192,7 @@ class Reconciler:
 
     def _track(self, key: Key, view: View) -> None:
         stable, candidate = view.status.stable, view.status.candidate
-        if view.facts.deleting or view.checks is None or view.ack is None or stable is None:
+        if view.facts.deletion or view.checks is None or view.ack is None or stable is None:
             self._evidence.untrack(key)
             return
         judged = candidate or stable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from modelramp.kube.kinds import Kind
 
@@ -90,6 +90,14 @@ class Cluster(Protocol):
 
         Raises:
             Fenced: the object by that name has another uid.
+        """
+        ...
+
+    async def confirm(self, kind: Kind, body: Mapping[str, Any]) -> None:
+        """Asks the API server itself whether an object is still as `body`, by uid and resourceVersion.
+
+        Raises:
+            Fenced: it has changed, is gone, or is another one by that name.
         """
         ...
 

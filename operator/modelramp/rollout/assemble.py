@@ -22,8 +22,9 @@ from modelramp.api.status import (
 from modelramp.judgement.judge import judge
 from modelramp.judgement.verdict import Outcome
 from modelramp.rollout.checks import judgement_plan
-from modelramp.rollout.draft import REJECTIONS, Draft
+from modelramp.rollout.draft import REJECTIONS, Draft, with_lost
 from modelramp.rollout.facts import StepMark, WorkloadState
+from modelramp.rollout.leaving import farewell, finalizer
 from modelramp.rollout.plan import (
     ClearRollback,
     CreateRevision,
@@ -46,6 +47,7 @@ from modelramp.rollout.view import View, acknowledged, scope_of, shares_of
 if TYPE_CHECKING:
     from modelramp.api.modeldeployment import Rollback
     from modelramp.judgement.verdict import Verdict
+    from modelramp.rollout.leaving import Leaving
 
 CHECKPOINT_EVERY = timedelta(minutes=10)
 # A Service that has no EndpointSlice so long after its Deployment was made is gone.
@@ -57,23 +59,35 @@ def assemble(view: View, draft: Draft) -> Plan:
     if draft.silent:
         return Plan(rule=draft.rule)
     status = _status(view, draft)
+    if draft.leaving is not None:
+        return _leave(view, draft, draft.leaving, status)
     grow, shrink, drained = _workloads(view, draft, status)
     pin = _pin(view, draft)
     route = _route(view, status)
+    hold, let_go = finalizer(view, status)
     routing: list[Effect] = []
-    if route is not None and status.stable is not None and view.facts.spec is not None:
+    if route is not None and status.stable is not None:
         routing = [WriteRoute(route=route), WriteApex(revision=view.revision(status.stable))]
         if view.facts.apex is None:
             # A Service by that name may be somebody else's: the route must not take its traffic.
             routing.reverse()
     write = WriteStatus(status=status)
     if draft.back:
-        effects = (*pin, *routing, write, *grow, *shrink, *draft.notices)
+        effects = (*pin, *routing, write, *hold, *grow, *draft.notices, *shrink, *let_go)
     else:
-        effects = (*grow, write, *routing, *pin, *shrink, *draft.notices)
+        # Before there is anything that a deletion would have to put in order.
+        effects = (*hold, *grow, write, *routing, *pin, *draft.notices, *shrink, *let_go)
     # What is due already was done in this pass, or waits for something that will wake us.
     times = [time for time in (draft.requeue_at, drained) if time is not None and time > view.now]
     return Plan(rule=draft.rule, effects=effects, requeue_at=min(times, default=None))
+
+
+def _leave(view: View, draft: Draft, leaving: Leaving, status: ModelDeploymentStatus) -> Plan:
+    """The plan of a deletion. Nothing is made any more, and nothing grows."""
+    route = _route(view, status) if view.facts.route is not None else None
+    effects = farewell(view, leaving, WriteStatus(status=status), route)
+    again = draft.requeue_at if draft.requeue_at and draft.requeue_at > view.now else None
+    return Plan(rule=draft.rule, effects=(*effects, *draft.notices), requeue_at=again)
 
 
 def _pin(view: View, draft: Draft) -> list[Effect]:
@@ -86,14 +100,14 @@ def _pin(view: View, draft: Draft) -> list[Effect]:
     if present is None:
         return []
     if draft.clear:
-        return [ClearRollback(rejected_revision=present.rejected_revision)]
+        return [ClearRollback()]
     if view.wanted is None:
         return []
     gone = present.rejected_revision not in draft.rejected
     # Status remembers the rejection before spec forgets it.
     remembered = {entry.revision for entry in view.status.rejected_revisions}
     superseded = present.rejected_revision != view.wanted.name and present.rejected_revision in remembered
-    return [ClearRollback(rejected_revision=present.rejected_revision)] if gone or superseded else []
+    return [ClearRollback()] if gone or superseded else []
 
 
 def _same(a: Rollback, b: Rollback) -> bool:
@@ -138,6 +152,9 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
     analysis = [_analysis(verdict) for verdict in verdicts] or (old.analysis if same_rollout else None)
     # Of the step that is left too: what is carried from step to step begins with it.
     evidence = view.evidence.to_dict() if view.evidence is not None and (same_scope or same_rollout) else None
+    if same_scope and new.candidate is not None:
+        # A write of status says that all was well before it, also when the route cannot be put back now.
+        new = new.model_copy(update={"candidate": with_lost(view, new.candidate)})
     return new.model_copy(update={"analysis": analysis, "evidence": evidence})
 
 
@@ -216,17 +233,12 @@ def _due(view: View) -> bool:
 
 def _route(view: View, status: ModelDeploymentStatus) -> RoutePlan | None:
     """The wanted route: the weights of status. None before there is a stable revision."""
-    spec, shares = view.facts.spec, shares_of(status, status.plan)
-    if spec is None or not shares or (view.facts.conflict is not None and view.facts.route is None):
-        return None
-    apex = f"{view.facts.name}.{view.facts.namespace}.svc.cluster.local"
-    istio = spec.traffic.istio
-    hosts = tuple(host for host in (apex, *(istio.hosts or ())) if host not in view.facts.taken)
-    if not hosts:
+    shares = shares_of(status, status.plan)
+    if not shares or not view.hosts:
         return None
     return RoutePlan(
-        hosts=hosts,
-        gateways=("mesh", *(istio.gateways or ())),
+        hosts=view.hosts,
+        gateways=view.gateways,
         destinations=tuple(
             Destination(revision=view.revision(entry), weight=weight) for entry, weight in shares if weight
         ),

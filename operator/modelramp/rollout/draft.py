@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelramp.api.modeldeployment import Rollback
+    from modelramp.rollout.leaving import Leaving
     from modelramp.rollout.revision import Revision
     from modelramp.rollout.view import View
 
@@ -61,6 +62,7 @@ class Draft:
     Attributes:
         clear: `spec.rollback` must go, although status still remembers the rejection.
         silent: nothing is to be written.
+        leaving: the object is being deleted: how far that is.
         back: going back: the route is written before status.
         rollback: what `spec.rollback` must say; None: nothing about the wanted revision.
         warm: a revision whose pods must be there although it has no part yet: the target of a rollback.
@@ -83,6 +85,7 @@ class Draft:
     rollback: Rollback | None = None
     clear: bool = False
     silent: bool = False
+    leaving: Leaving | None = None
     back: bool = False
     capacity: int | None = None
     notices: tuple[Notice, ...] = ()
@@ -98,7 +101,16 @@ def _repairable(view: View) -> bool:
     facts = view.facts
     refused = facts.refusals.get(ROUTE)
     ours = facts.route is not None or facts.conflict is None
-    return facts.spec is not None and ours and (refused is None or refused.again <= view.now)
+    known = facts.spec is not None or facts.route is not None
+    return known and ours and (refused is None or refused.again <= view.now)
+
+
+def with_lost(view: View, candidate: CandidateStatus) -> CandidateStatus:
+    """The candidate with the time added in which the route was found wrong; in each pass it is added once."""
+    if view.wrong_since is None or candidate.lost_until == view.now:
+        return candidate
+    lost = round(candidate.lost_seconds + view.lost.total_seconds(), 3)
+    return candidate.model_copy(update={"lost_seconds": lost, "lost_until": view.now})
 
 
 def unchanged(view: View, *, rule: str, display: Display) -> Draft:
@@ -114,8 +126,7 @@ def unchanged(view: View, *, rule: str, display: Display) -> Draft:
             ),
         )
         if candidate is not None:
-            lost = round(candidate.lost_seconds + view.lost.total_seconds(), 3)
-            candidate = candidate.model_copy(update={"lost_seconds": lost, "lost_until": view.now})
+            candidate = with_lost(view, candidate)
     return Draft(
         rule=rule,
         display=display,

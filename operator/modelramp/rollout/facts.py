@@ -43,6 +43,7 @@ class WorkloadState:
         scheduled: when the last of the pods was given a node; None when none was.
         unready_since: since when the Deployment has not been available; None when it is.
         created: when the Deployment was made.
+        owned: False: it has no owner any more.
     """
 
     revision: Revision
@@ -54,6 +55,7 @@ class WorkloadState:
     scheduled: datetime | None = None
     unready_since: datetime | None = None
     created: datetime | None = None
+    owned: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +79,16 @@ class RouteState:
         weights: percent by Service name.
         mark: its step annotation; None when it is missing or garbled.
         edited: when another manager last wrote it; None when none did.
+        hosts: what it routes, and at which gateways: kept when the spec cannot be read.
+        owned: False: it has no owner (any more).
     """
 
     weights: Mapping[str, int]
     mark: StepMark | None = None
     edited: datetime | None = None
+    hosts: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    owned: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +96,22 @@ class ApexState:
     """The apex Service: the revision it selects, which is stable's durable copy."""
 
     stable_revision: str | None
+    owned: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """The object is being deleted.
+
+    Attributes:
+        since: when this process saw it first: an operator that was away begins the time limit anew.
+        orphan: what serves is to stay, without owner.
+        foreground: the garbage collector takes at once what is owned, whatever we do.
+    """
+
+    since: datetime
+    orphan: bool = False
+    foreground: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +149,7 @@ class Refusal:
 ROLLBACK = "spec.rollback"
 ROUTE = "route"
 APEX = "apex"
+FINALIZER = "finalizer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +160,8 @@ class Facts:
         spec: what the user wrote; None when it cannot be read (`wanted` then says why).
         rollback: `spec.rollback`, also when the rest of spec cannot be read.
         wanted: the revision the user wants.
+        deletion: the object is being deleted; None: it is not.
+        finalizer: ours is on the object: without us it does not go.
         workloads: by name of the revision.
         conflict: what of the route somebody else has (its name, a host); None when nothing.
         taken: hosts that another route has: they are left out of ours.
@@ -157,7 +183,8 @@ class Facts:
     spec: ModelDeploymentSpec | None = None
     status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
     rollback: Rollback | None = None
-    deleting: bool = False
+    deletion: Deletion | None = None
+    finalizer: bool = False
     workloads: Mapping[str, WorkloadState] = field(default_factory=dict)
     apex: ApexState | None = None
     route: RouteState | None = None

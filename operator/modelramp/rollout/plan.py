@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelramp.rollout.facts import APEX, ROLLBACK, ROUTE
+from modelramp.rollout.facts import APEX, FINALIZER, ROLLBACK, ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,9 +57,7 @@ class WriteRollback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearRollback:
-    """Take `spec.rollback` away, if it still rejects this revision."""
-
-    rejected_revision: str
+    """Take `spec.rollback` away, as it was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +69,18 @@ class WriteStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteRoute:
-    """Put the route as wanted."""
+    """Put the route as wanted; `owned=False`: it stays when the object goes."""
 
     route: RoutePlan
+    owned: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteApex:
-    """Let the apex Service select this revision, at its port."""
+    """Let the apex Service select this revision, at its port; `owned=False`: as the route."""
 
     revision: Revision
+    owned: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +114,25 @@ class DeleteRevision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Take our owner reference off a revision's Service and Deployment: they stay when the object goes."""
+
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveRoute:
+    """Take the route away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetFinalizer:
+    """Put our finalizer on the object, or take it off."""
+
+    present: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """An event for people.
 
@@ -136,16 +155,19 @@ Effect = (
     | CreateService
     | Scale
     | DeleteRevision
+    | Release
+    | RemoveRoute
+    | SetFinalizer
     | Notice
 )
 
 
-def key_of(effect: Effect) -> str:  # noqa: PLR0911 - one for each effect
+def key_of(effect: Effect) -> str:  # noqa: C901, PLR0911 - one for each effect
     """What a refusal of this effect is remembered under: one key for each thing that can be refused."""
     match effect:
         case WriteRollback() | ClearRollback():
             return ROLLBACK
-        case WriteRoute():
+        case WriteRoute() | RemoveRoute():
             return ROUTE
         case WriteApex():
             return APEX
@@ -155,6 +177,10 @@ def key_of(effect: Effect) -> str:  # noqa: PLR0911 - one for each effect
             return f"scale {effect.revision.name}"
         case DeleteRevision():
             return f"delete {effect.revision.name}"
+        case Release():
+            return f"release {effect.revision.name}"
+        case SetFinalizer():
+            return FINALIZER
         case WriteStatus():
             return "status"
         case Notice():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from modelramp.api.conditions import Condition, ConditionStatus, ConditionType
 from modelramp.api.status import ModelDeploymentStatus, Phase, Summary
 from modelramp.judgement.verdict import Outcome, Verdict
-from modelramp.rollout.facts import ROLLBACK, ROUTE
+from modelramp.rollout.facts import FINALIZER, ROLLBACK, ROUTE
 from modelramp.rollout.policy import last_index
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ def _resolved(view: View) -> _Said:
 
 
 def _spec_write(view: View) -> dict[ConditionType, _Said]:
-    """Only while a write of `spec.rollback` is refused."""
-    refused = view.facts.refusals.get(ROLLBACK)
+    """Only while a write of `spec.rollback`, or of the finalizer, is refused."""
+    refused = view.facts.refusals.get(ROLLBACK) or view.facts.refusals.get(FINALIZER)
     if refused is None:
         return {}
     return {ConditionType.SPEC_WRITTEN: (_FALSE, refused.reason, refused.message[:2048])}

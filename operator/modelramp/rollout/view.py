@@ -171,6 +171,27 @@ class View:
         """Time of this step in which the route was wrong, found out now and not yet in status."""
         return max(timedelta(), self.now - self.wrong_since) if self.wrong_since else timedelta()
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts of the wanted route; those it has when spec cannot be read; empty: there can be none."""
+        facts, spec, route = self.facts, self.facts.spec, self.facts.route
+        if facts.conflict is not None and route is None:
+            return ()
+        if spec is None:
+            wanted = route.hosts if route is not None else ()
+        else:
+            apex = f"{facts.name}.{facts.namespace}.svc.cluster.local"
+            wanted = (apex, *(spec.traffic.istio.hosts or ()))
+        return tuple(host for host in wanted if host not in facts.taken)
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The gateways of the wanted route, likewise."""
+        spec, route = self.facts.spec, self.facts.route
+        if spec is None:
+            return route.gateways if route is not None else ()
+        return ("mesh", *(spec.traffic.istio.gateways or ()))
+
     def workload(self, name: str | None) -> WorkloadState | None:
         """A revision's workload as last seen."""
         return self.facts.workloads.get(name) if name else None

@@ -79,7 +79,11 @@ def read(body: Mapping[str, Any]) -> RouteState:
         weights[host.removesuffix(suffix)] = weights.get(host.removesuffix(suffix), 0) + weight
     annotations = metadata.get("annotations") or {}
     return RouteState(
-        weights=weights, mark=read_mark(annotations.get(STEP_ANNOTATION)), edited=_edited(metadata)
+        weights=weights,
+        mark=read_mark(annotations.get(STEP_ANNOTATION)),
+        edited=_edited(metadata),
+        hosts=tuple(spec.get("hosts") or ()),
+        gateways=tuple(spec.get("gateways") or ()),
     )
 
 

@@ -330,3 +330,24 @@ def test_a_failing_candidate_goes_back_whatever_the_clock_says(world: World) -> 
     world.leader.clock_trouble = "the operator's clock is at least 9 s behind that of the API server"
     world.meter.bad["2.0.0", "error-rate"] = 0.5
     world.run(60, until=lambda: world.route == {"1.0.0": 100})
+
+
+def test_a_spec_that_cannot_be_read_does_not_keep_a_rejected_candidate(world: World) -> None:
+    """Another release's schema made the spec unreadable in mid-rollout: a failing candidate still goes."""
+    stepping(world)
+    hosts = world.cluster.get(VIRTUAL_SERVICE, *KEY)
+
+    def unreadable(body: dict[str, Any]) -> None:
+        body["spec"]["strategy"]["steps"] = "5, 20, 50"
+
+    world.cluster.edit(MODEL_DEPLOYMENT, *KEY, unreadable)
+    world.run(2)
+    assert world.route == {"1.0.0": 95, "1.1.0": 5}
+    world.meter.bad["1.1.0", "error-rate"] = 0.5
+    world.run(20, until=lambda: world.route == {"1.0.0": 100})
+    after = world.cluster.get(VIRTUAL_SERVICE, *KEY)
+    assert hosts is not None
+    assert after is not None
+    assert [after["spec"][key] for key in ("hosts", "gateways")] == [
+        hosts["spec"][key] for key in ("hosts", "gateways")
+    ]

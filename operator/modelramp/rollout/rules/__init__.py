@@ -11,7 +11,6 @@ from collections.abc import Callable
 from modelramp.rollout.draft import Draft
 from modelramp.rollout.rules.back import (
     abort_or_rollback_requested,
-    deleting,
     rejected_revision,
     retry_requested,
     status_lost,
@@ -24,6 +23,7 @@ from modelramp.rollout.rules.changed import (
     newer_format,
     reverted_or_superseded,
 )
+from modelramp.rollout.rules.deleting import deleting
 from modelramp.rollout.rules.forward import bake, idle, next_step, start
 from modelramp.rollout.rules.requests import (
     pause_requested,

@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 BACKWARD = {"abort": RollbackReason.ABORTED, "rollback": RollbackReason.REQUESTED}
 
 
-def deleting(view: View) -> Draft | None:
-    """The object is going: nothing is written any more; what it owns goes with it."""
-    if not view.facts.deleting:
-        return None
-    message = "being deleted; the route, the Services and the pods go with it"
-    display = Display(phase=Phase.PENDING, reason="Deleting", message=message)
-    return unchanged(view, rule="deleting", display=display).but(silent=True)
-
-
 def status_lost(view: View) -> Draft | None:
     """Something serves here, and nothing tells what: nothing unjudged takes its place."""
     facts = view.facts
