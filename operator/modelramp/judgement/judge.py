@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from modelramp.judgement import proof
-from modelramp.judgement.evidence import Alarm, Counts, Evidence, MetricEvidence, phi
+from modelramp.judgement import literal, proof
+from modelramp.judgement.evidence import Counts, Evidence, MetricEvidence
+from modelramp.judgement.gates import is_held, phi
+from modelramp.judgement.limits import limits
 from modelramp.judgement.plan import HIGHEST_LIMIT, Check, Plan
 from modelramp.judgement.special import clopper_pearson
-from modelramp.judgement.verdict import Outcome, Verdict
+from modelramp.judgement.verdict import Method, Outcome, Verdict
+from modelramp.judgement.words import clock, duration, figures, percent, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+
+    from modelramp.judgement.state import Alarm
 
 # Evidence older than this many intervals (and the plan's lag) is no evidence.
 STALE_INTERVALS = 3
 # What the bake forgives over the upper bound of the stable revision's own rate.
 BAKE_MARGIN = 1.25
+SHARED_FAULT = "SharedFault"
 _NONE = Counts()
 
 
 def judge(evidence: Evidence | None, plan: Plan, *, now: datetime) -> tuple[Verdict, ...]:
     """One verdict per check of the plan, in its order.
 
-    ``Fail`` comes from an alarm alone and stays. ``Pass`` means proved under the limit, and that the latest
-    look saw the candidate. Everything else is ``Inconclusive``, no data and no answer included.
+    ``Fail`` comes from an alarm (or the literal rule) alone and stays. ``Pass`` means proved under the
+    limit, and that the latest look saw the candidate. Everything else is ``Inconclusive``, no data and no
+    answer included.
     """
-    metrics: Mapping[str, MetricEvidence] = {} if evidence is None else evidence.metrics
-    return tuple(_verdict(metrics.get(check.name), check, plan, now) for check in plan.checks)
+    if evidence is None:
+        return tuple(_waiting(check) for check in plan.checks)
+    return tuple(_verdict(evidence, check, plan, now) for check in plan.checks)
 
 
 def blind(evidence: Evidence | None, plan: Plan, now: datetime) -> str | None:
@@ -45,120 +53,112 @@ def blind(evidence: Evidence | None, plan: Plan, now: datetime) -> str | None:
 
 
 def bake_limits(evidence: Evidence | None, plan: Plan) -> dict[str, float]:
-    """Per check the alarm's limit for the bake: ``min(limit, 1.25 x upper bound of stable's own rate)``.
+    """Per Sequential check the alarm's limit for the bake: ``min(limit, 1.25 x bound of stable's own rate)``.
 
-    ``evidence`` is that of the last hold. Without requests of the stable arm the limit stays as it is.
+    The bound is the upper one (Clopper-Pearson, 95 %). ``evidence`` is that of the last hold. Without
+    requests of the stable arm the limit stays as it is.
     """
-    limits = {}
+    found: Mapping[str, MetricEvidence] = {} if evidence is None else evidence.metrics
+    made = {}
     for check in plan.checks:
-        metric = None if evidence is None else evidence.metrics.get(check.name)
-        stable = Counts() if metric is None else metric.stable
+        if check.method is not Method.SEQUENTIAL:
+            continue
+        stable = found[check.name].stable if check.name in found else _NONE
+        tested = limits(check, stable)
+        limit = check.limit if tested is None or check.quality is None else tested.alarm
         upper = clopper_pearson(stable.k, stable.n)[1] if stable.n else HIGHEST_LIMIT
-        limits[check.name] = min(check.limit, BAKE_MARGIN * upper)
-    return limits
+        made[check.name] = min(limit, BAKE_MARGIN * upper)
+    return made
 
 
 def _unseen(metric: MetricEvidence, check: Check, plan: Plan, now: datetime) -> str | None:
     if metric.trouble is not None:
         return f"{check.label}: {metric.trouble}"
     if metric.no_data is not None:
-        return f"{check.label}: no data of the candidate since {_clock(metric.no_data)}"
+        return f"{check.label}: no data of the candidate since {clock(metric.no_data)}"
     if now.timestamp() - metric.at > STALE_INTERVALS * plan.interval + plan.lag:
-        return f"{check.label}: the last look was at {_clock(metric.at)}"
+        return f"{check.label}: the last look was at {clock(metric.at)}"
     return None
 
 
-def _verdict(  # noqa: PLR0911  one return per thing that can be said
-    metric: MetricEvidence | None, check: Check, plan: Plan, now: datetime
-) -> Verdict:
+def _verdict(evidence: Evidence, check: Check, plan: Plan, now: datetime) -> Verdict:
+    metric = evidence.metrics.get(check.name)
+    labelled = evidence.since.timestamp() + check.label_delay
+    if check.label_delay and now.timestamp() < labelled:
+        return say(check, Outcome.INCONCLUSIVE, f"{check.label}: labels are complete at {clock(labelled)}")
     if metric is None:
-        return _say(check, Outcome.INCONCLUSIVE, f"{check.label}: waiting for the first look")
+        return _waiting(check)
     if metric.alarm is not None:
-        return _failed(metric.alarm, check)
-    seen, stable = metric.candidate, metric.stable
+        return _failed(metric, metric.alarm, check)
     unseen = _unseen(metric, check, plan, now)
     if unseen is not None:
-        return _say(check, Outcome.INCONCLUSIVE, unseen, seen=seen, stable=stable)
+        verdict = say(check, Outcome.INCONCLUSIVE, unseen, seen=metric.candidate, stable=metric.stable)
+    elif check.method is Method.THRESHOLD:
+        verdict = literal.verdict(metric, check, plan)
+    else:
+        verdict = _proved(metric, check, plan)
+    return verdict if verdict.window is not None else replace(verdict, window=metric.at - metric.first)
+
+
+def _waiting(check: Check) -> Verdict:
+    return say(check, Outcome.INCONCLUSIVE, f"{check.label}: waiting for the first look")
+
+
+def _proved(metric: MetricEvidence, check: Check, plan: Plan) -> Verdict:
+    """What the candidate's counts say as long as there is no alarm."""
+    seen, stable = metric.candidate, metric.stable
     if not seen.n:
-        return _say(check, Outcome.INCONCLUSIVE, f"{check.label}: no request yet", stable=stable)
-    figures = f"{check.label} {_figures(seen)}"
-    scale = phi(metric, plan)
-    more = proof.requests_to_proof(n=seen.n / scale, k=seen.k / scale, null=check.limit)
-    if more == 0.0:
-        return _say(
-            check, Outcome.PASS, f"{figures} is under {_percent(check.limit)}", seen=seen, stable=stable
-        )
+        return say(check, Outcome.INCONCLUSIVE, f"{check.label}: no request yet", stable=stable)
+    text = f"{check.label} {figures(seen)}"
+    tested = limits(check, stable)
+    if tested is None:
+        text += " has nothing to be compared with: no labels of stable, and no frozen baseline"
+        return say(check, Outcome.INCONCLUSIVE, text, seen=seen, stable=stable)
+    outcome, eta = Outcome.INCONCLUSIVE, None
+    scale, limit = phi(metric, check, plan), tested.proof
+    more = proof.requests_to_proof(n=seen.n / scale, k=seen.k / scale, null=limit)
+    if is_held(metric, plan):
+        return _held(metric, check, tested.alarm)
     if more is None:
-        text = f"{figures} is not under {_percent(check.limit)}"
-        return _say(check, Outcome.INCONCLUSIVE, text, seen=seen, stable=stable)
-    more *= scale
-    eta = more * (metric.at - metric.first) / seen.n
-    text = (
-        f"{figures} is not yet proved under {_percent(check.limit)}: about {more:,.0f} more requests "
-        f"at this rate, in about {_duration(eta)}"
-    )
-    return _say(check, Outcome.INCONCLUSIVE, text, seen=seen, stable=stable, eta=eta)
+        text += f" is not under {percent(limit)}"
+    else:
+        more = max(more * scale, float(check.min_samples - seen.n))
+        if more <= 0.0:
+            outcome, text = Outcome.PASS, f"{text} is under {percent(limit)}"
+        else:
+            eta = more * (metric.at - metric.first) / seen.n
+            text += (
+                f" is not yet proved under {percent(limit)}: about {more:,.0f} more requests "
+                f"at this rate, in about {duration(eta)}"
+            )
+    return say(check, outcome, text, seen=seen, stable=stable, eta=eta, threshold=tested.alarm)
 
 
-def _failed(alarm: Alarm, check: Check) -> Verdict:
-    run = alarm.run
+def _held(metric: MetricEvidence, check: Check, limit: float) -> Verdict:
+    """An alarm that is not raised, because stable is over the limit as well."""
+    run = metric.run
     text = (
-        f"{check.label} {_figures(run.candidate)} in {_duration(run.at - run.since)} "
-        f"is over {_percent(alarm.limit)}"
+        f"{check.label} {figures(run.candidate)} in {duration(run.at - run.since)} is over {percent(limit)}"
     )
     if run.stable.n:
-        text += f"; stable had {_percent(run.stable.k / run.stable.n)} in the same time"
-    verdict = _say(check, Outcome.FAIL, text, seen=run.candidate, stable=run.stable)
-    return replace(verdict, tier=alarm.tier, threshold=alarm.limit)
+        text += f", and so is stable with {percent(run.stable.k / run.stable.n)}"
+    text += ": the fault is shared, taking the candidate back would not help"
+    verdict = say(check, Outcome.INCONCLUSIVE, text, seen=run.candidate, stable=run.stable, threshold=limit)
+    return replace(verdict, reason=SHARED_FAULT, window=run.at - run.since)
 
 
-def _say(
-    check: Check,
-    outcome: Outcome,
-    message: str,
-    *,
-    seen: Counts = _NONE,
-    stable: Counts = _NONE,
-    eta: float | None = None,
-) -> Verdict:
-    return Verdict(
-        metric=check.name,
-        reason=check.reason,
-        outcome=outcome,
-        tier=None,
-        value=seen.k / seen.n if seen.n else None,
-        baseline=stable.k / stable.n if stable.n else None,
-        interval=clopper_pearson(seen.k, seen.n) if seen.n else None,
-        n=seen.n,
-        threshold=check.null,
-        eta=eta,
-        message=message,
-        query=check.query,
-    )
-
-
-def _figures(counts: Counts) -> str:
-    low, high = clopper_pearson(counts.k, counts.n)
-    bounds = f"{_number(low)}–{_number(high)} %"
-    return f"{_percent(counts.k / counts.n)} (95 % CI {bounds}, n={counts.n:,})"
-
-
-def _number(share: float) -> str:
-    percent = 100.0 * share
-    digits = 1 if percent == 0.0 or percent >= 0.1 else 3  # noqa: PLR2004
-    return f"{percent:.{digits}f}".rstrip("0").rstrip(".") if percent else "0"
-
-
-def _percent(share: float) -> str:
-    return f"{_number(share)} %"
-
-
-def _clock(at: int) -> str:
-    return datetime.fromtimestamp(at, tz=UTC).strftime("%H:%M:%S UTC")
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(1, round(seconds))} s"
+def _failed(metric: MetricEvidence, alarm: Alarm, check: Check) -> Verdict:
+    if check.method is Method.THRESHOLD:
+        return literal.failed(metric, alarm, check)
+    run, limit = alarm.run, alarm.limit
+    text = f"{check.label} {figures(run.candidate)} in {duration(run.at - run.since)} is over "
+    if alarm.relative:
+        baseline = run.stable.k / run.stable.n if run.stable.n else 0.0
+        limit = alarm.limit * baseline
+        text += f"{alarm.limit:g} times that of stable, which had {percent(baseline)} in the same time"
+    else:
+        text += percent(limit)
+        if run.stable.n:
+            text += f"; stable had {percent(run.stable.k / run.stable.n)} in the same time"
+    verdict = say(check, Outcome.FAIL, text, seen=run.candidate, stable=run.stable, threshold=limit)
+    return replace(verdict, tier=alarm.tier, window=run.at - run.since)

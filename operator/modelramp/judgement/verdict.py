@@ -21,6 +21,20 @@ class Tier(StrEnum):
     CRITICAL = "Critical"
 
 
+class Method(StrEnum):
+    """How a check is judged: by sequential tests on counts, or by the literal rule."""
+
+    SEQUENTIAL = "Sequential"
+    THRESHOLD = "Threshold"
+
+
+class Direction(StrEnum):
+    """Which values of a figure are the better ones."""
+
+    LOWER = "Lower"
+    HIGHER = "Higher"
+
+
 class Arm(StrEnum):
     """One side of the comparison."""
 
@@ -34,18 +48,21 @@ class Verdict:
 
     Attributes:
         metric: Name of the check, e.g. ``error-rate``.
-        reason: Reason of a rollback that follows from a failure of this check (``ErrorRate``, ``Latency``).
+        reason: Reason of a rollback that follows from a failure of this check (``ErrorRate``, ``Latency``);
+            ``SharedFault`` on an ``Inconclusive`` that would be a ``Fail`` if stable were not over the limit.
         outcome: ``Fail`` only by an alarm, ``Pass`` only by a proof.
         tier: Set exactly when the outcome is ``Fail``.
-        value: The candidate's share of bad requests, 0 to 1; on ``Fail`` in the stretch that raised the
-            alarm, otherwise in the whole scope. ``None`` without requests.
+        value: The candidate's share of bad requests, 0 to 1, or a gauge's value; on ``Fail`` in the stretch
+            that raised the alarm, otherwise in the whole scope. ``None`` without requests.
         baseline: The stable arm's share in the same time.
-        interval: Clopper-Pearson 95 % interval of ``value``.
+        interval: Clopper-Pearson 95 % interval of ``value``; ``None`` for gauges.
         n: The candidate's requests behind ``value``.
         threshold: The share that ``value`` is held against.
         eta: Seconds until the proof is expected at the present rate; ``None`` when unknown or not needed.
         message: For people: number against limit, n, and what is missing.
         query: PromQL to paste.
+        method: By which kind of rule.
+        window: Seconds behind ``value``.
     """
 
     metric: str
@@ -60,3 +77,5 @@ class Verdict:
     eta: float | None
     message: str
     query: str
+    method: Method = Method.SEQUENTIAL
+    window: float | None = None

@@ -1,4 +1,4 @@
-"""The alarm: its arithmetic, its short memory and its reserve about single looks."""
+"""The alarms: their arithmetic, their short memory and their reserve about single looks."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binom
 
 from modelramp.judgement import alarm
 
-INTERVAL = 30
+THRESHOLD = alarm.threshold(30)
 
 
 def _after(looks: list[tuple[int, int]], *, null: float = 0.05, phi: float = 1.0) -> tuple[float, ...]:
     levels: tuple[float, ...] = ()
     for n, k in looks:
-        levels = alarm.update(levels, n=n, k=k, null=null, phi=phi, interval=INTERVAL)
+        weights = alarm.absolute(null)
+        levels = alarm.update(levels, n=n, k=k, weights=weights, phi=phi, threshold=THRESHOLD)
     return levels
 
 
 def _looks_to_alarm(look: tuple[int, int], *, before: list[tuple[int, int]], phi: float = 1.0) -> int:
     for count in range(1, 1000):
-        if alarm.raised(_after([*before, *[look] * count], phi=phi), interval=INTERVAL):
+        if alarm.raised(_after([*before, *[look] * count], phi=phi), THRESHOLD):
             return count
     raise AssertionError("no alarm")
 
@@ -35,9 +38,39 @@ def test_levels_are_log_likelihood_ratios() -> None:
     assert levels == pytest.approx(tuple(expected), rel=1e-12)
 
 
-def test_threshold_is_ten_days_of_looks() -> None:
-    """The mean time to a false alarm is ten days, whatever the interval."""
+def test_threshold_is_the_run_length_in_looks() -> None:
+    """The mean time to a false alarm is ten days for A and a hundred for B, whatever the interval."""
     assert alarm.threshold(30) == pytest.approx(math.log(10 * 86_400 / 30))
+    assert alarm.threshold(30, alarm.RELATIVE_RUN_LENGTH) == pytest.approx(math.log(100 * 86_400 / 30))
+
+
+@given(null=st.floats(1e-4, 0.9), n=st.integers(1, 5_000), part=st.floats(0, 1), phi=st.floats(1.0, 50.0))
+def test_absolute_evidence_anywhere(null: float, n: int, part: float, phi: float) -> None:
+    """What a look adds to A is scipy's ratio of binomial densities, to 1e-9, at figures that nobody chose."""
+    k = round(part * n)
+    weights = alarm.absolute(null)
+    levels = alarm.update((), n=n, k=k, weights=weights, phi=phi, threshold=math.inf)
+    alternatives = np.array([f * null for f in (1.1, 1.25, 1.5, 2, 4, 8) if f * null < 1])
+    expected = (binom.logpmf(k, n, alternatives) - binom.logpmf(k, n, null)) / phi
+    assert levels == pytest.approx(tuple(expected), rel=1e-9, abs=1e-9)
+
+
+@given(
+    share=st.floats(0.001, 0.999),
+    n=st.integers(1, 5_000),
+    part=st.floats(0, 1),
+    ratio=st.floats(1.01, 5.0),
+    phi=st.floats(1.0, 50.0),
+)
+def test_relative_evidence_anywhere(share: float, n: int, part: float, ratio: float, phi: float) -> None:
+    """What a look adds to B is scipy's ratio of densities of "whose error is it", to 1e-9."""
+    k = round(part * n)
+    weights = alarm.relative(share, ratio)
+    levels = alarm.update((), n=n, k=k, weights=weights, phi=phi, threshold=math.inf)
+    ratios = ratio * np.array([1.0, 1.5, 2.5, 5, 10])
+    null, *alternatives = share * ratios / (share * ratios + 1 - share)
+    expected = (binom.logpmf(k, n, alternatives) - binom.logpmf(k, n, null)) / phi
+    assert levels == pytest.approx(tuple(expected), rel=1e-9, abs=1e-9)
 
 
 def test_alternatives_stay_under_one() -> None:
@@ -59,9 +92,9 @@ def test_a_good_day_does_not_delay_the_alarm() -> None:
 
 def test_one_look_of_few_failures_is_no_alarm() -> None:
     """19 failures in one look, however certain, are half an alarm; 20 may be a whole one."""
-    assert not alarm.raised(_after([(19, 19)]), interval=INTERVAL)
-    assert alarm.raised(_after([(20, 20)]), interval=INTERVAL)
-    assert alarm.raised(_after([(19, 19)] * 3), interval=INTERVAL)
+    assert not alarm.raised(_after([(19, 19)]), THRESHOLD)
+    assert alarm.raised(_after([(20, 20)]), THRESHOLD)
+    assert alarm.raised(_after([(19, 19)] * 3), THRESHOLD)
 
 
 def test_dispersion_slows_the_alarm() -> None:
@@ -73,4 +106,5 @@ def test_dispersion_slows_the_alarm() -> None:
 def test_an_edited_limit_begins_anew() -> None:
     """Levels that belong to another number of alternatives are not mixed with the new ones."""
     old = _after([(100, 50)], null=0.3)
-    assert alarm.update(old, n=10, k=0, null=0.05, phi=1.0, interval=INTERVAL) == _after([(10, 0)])
+    weights = alarm.absolute(0.05)
+    assert alarm.update(old, n=10, k=0, weights=weights, phi=1.0, threshold=THRESHOLD) == _after([(10, 0)])

@@ -24,7 +24,7 @@ def _errors(rng: np.random.Generator, *, requests: int, share: float, burst: int
 
 
 def _day(
-    seed: int, *, rate: float, share: float, burst: int, looks: int = DAY
+    seed: int, *, rate: float, share: float, burst: int, stable_share: float = 0.01, looks: int = DAY
 ) -> list[tuple[Counts, Counts]]:
     rng = np.random.default_rng(seed)
     day = []
@@ -33,7 +33,7 @@ def _day(
         day.append(
             (
                 Counts(candidate, _errors(rng, requests=candidate, share=share, burst=burst)),
-                Counts(stable, _errors(rng, requests=stable, share=0.01, burst=burst)),
+                Counts(stable, _errors(rng, requests=stable, share=stable_share, burst=burst)),
             )
         )
     return day
@@ -63,7 +63,8 @@ def test_clean_days_raise_no_alarm(share: float, burst: int) -> None:
     """Six clean days per case, 0.2 and 2 requests a second: no alarm, errors in bursts or not."""
     for seed in range(3):
         for rate in (0.2, 2.0):
-            assert _looks_until_alarm(_day(seed, rate=rate, share=share, burst=burst)) is None, (seed, rate)
+            day = _day(seed, rate=rate, share=share, stable_share=share, burst=burst)
+            assert _looks_until_alarm(day) is None, (seed, rate)
 
 
 def test_the_naive_rule_does_raise_alarms_on_them() -> None:
@@ -102,11 +103,11 @@ def test_a_revision_at_the_limit_is_seldom_proved() -> None:
 def test_alarm_at_the_limit_is_as_rare_as_promised() -> None:
     """At the limit itself an alarm comes once in 14,400 looks at most: in 60 days of looks, 12 at most."""
     rng = np.random.default_rng(5)
-    alarms = 0
+    alarms, weights, threshold = 0, alarm.absolute(0.05), alarm.threshold(60)
     for _ in range(60):
         levels: tuple[float, ...] = ()
         for k in rng.binomial(60, 0.05, size=DAY):
-            levels = alarm.update(levels, n=60, k=int(k), null=0.05, phi=1.0, interval=60)
-            if alarm.raised(levels, interval=60):
+            levels = alarm.update(levels, n=60, k=int(k), weights=weights, phi=1.0, threshold=threshold)
+            if alarm.raised(levels, threshold):
                 alarms, levels = alarms + 1, ()
     assert alarms <= 12
