@@ -18,9 +18,9 @@ from typing import TypeAlias
 FACTORS = (1.1, 1.25, 1.5, 2.0, 4.0, 8.0)
 # Alternatives of B, in multiples of the ratio that is forgiven.
 RATIO_FACTORS = (1.5, 2.5, 5.0, 10.0)
-# Mean time to a false alarm at the null itself: A, and B, whose null a healthy version is much closer to.
+# Mean time to a false alarm at the null itself: A, and B, to whose null a healthy version is much closer.
 RUN_LENGTH = 10 * 86_400.0
-RELATIVE_RUN_LENGTH = 100 * 86_400.0
+RELATIVE_RUN_LENGTH = 30 * 86_400.0
 # A look with fewer failures than this adds at most half of the threshold: one hiccup is no trend.
 FEW_FAILURES = 20
 

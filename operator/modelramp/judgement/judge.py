@@ -92,12 +92,32 @@ def _verdict(evidence: Evidence, check: Check, plan: Plan, now: datetime) -> Ver
         return _failed(metric, metric.alarm, check)
     unseen = _unseen(metric, check, plan, now)
     if unseen is not None:
-        verdict = say(check, Outcome.INCONCLUSIVE, unseen, seen=metric.candidate, stable=metric.stable)
-    elif check.method is Method.THRESHOLD:
-        verdict = literal.verdict(metric, check, plan)
-    else:
-        verdict = _proved(metric, check, plan)
-    return verdict if verdict.window is not None else replace(verdict, window=metric.at - metric.first)
+        return _open(metric, check, Outcome.INCONCLUSIVE, unseen)
+    if check.method is Method.THRESHOLD:
+        return literal.verdict(metric, check, plan)
+    return _proved(metric, check, plan)
+
+
+def _open(
+    metric: MetricEvidence,
+    check: Check,
+    outcome: Outcome,
+    message: str,
+    *,
+    eta: float | None = None,
+    threshold: float | None = None,
+) -> Verdict:
+    """A verdict on all that was counted in the scope."""
+    return say(
+        check,
+        outcome,
+        message,
+        seen=metric.candidate,
+        stable=metric.stable,
+        eta=eta,
+        threshold=threshold,
+        window=float(metric.at - metric.first),
+    )
 
 
 def _waiting(check: Check) -> Verdict:
@@ -106,19 +126,19 @@ def _waiting(check: Check) -> Verdict:
 
 def _proved(metric: MetricEvidence, check: Check, plan: Plan) -> Verdict:
     """What the candidate's counts say as long as there is no alarm."""
-    seen, stable = metric.candidate, metric.stable
+    seen = metric.candidate
     if not seen.n:
-        return say(check, Outcome.INCONCLUSIVE, f"{check.label}: no request yet", stable=stable)
+        return _open(metric, check, Outcome.INCONCLUSIVE, f"{check.label}: no request yet")
     text = f"{check.label} {figures(seen)}"
-    tested = limits(check, stable)
+    tested = limits(check, metric.stable)
     if tested is None:
         text += " has nothing to be compared with: no labels of stable, and no frozen baseline"
-        return say(check, Outcome.INCONCLUSIVE, text, seen=seen, stable=stable)
+        return _open(metric, check, Outcome.INCONCLUSIVE, text)
+    if is_held(metric, plan):
+        return _held(metric, check, tested.alarm)
     outcome, eta = Outcome.INCONCLUSIVE, None
     scale, limit = phi(metric, check, plan), tested.proof
     more = proof.requests_to_proof(n=seen.n / scale, k=seen.k / scale, null=limit)
-    if is_held(metric, plan):
-        return _held(metric, check, tested.alarm)
     if more is None:
         text += f" is not under {percent(limit)}"
     else:
@@ -131,7 +151,7 @@ def _proved(metric: MetricEvidence, check: Check, plan: Plan) -> Verdict:
                 f" is not yet proved under {percent(limit)}: about {more:,.0f} more requests "
                 f"at this rate, in about {duration(eta)}"
             )
-    return say(check, outcome, text, seen=seen, stable=stable, eta=eta, threshold=tested.alarm)
+    return _open(metric, check, outcome, text, eta=eta, threshold=tested.alarm)
 
 
 def _held(metric: MetricEvidence, check: Check, limit: float) -> Verdict:

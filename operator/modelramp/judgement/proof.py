@@ -56,7 +56,10 @@ def requests_to_proof(*, n: float, k: float, null: float) -> float | None:
 
 def min_samples(*, null: float, phi: float) -> int:
     """How many requests without a bad one prove it, at that dispersion: nothing passes with fewer."""
-    return math.ceil(phi * (requests_to_proof(n=0.0, k=0.0, null=null) or 0.0))
+    wanted = math.ceil(phi * (requests_to_proof(n=0.0, k=0.0, null=null) or 0.0))
+    while wanted > 1 and proved(n=(wanted - 1) / phi, k=0.0, null=null):
+        wanted -= 1
+    return wanted
 
 
 def _whole(n: float, k: float, null: float) -> float:

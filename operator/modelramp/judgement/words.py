@@ -25,6 +25,7 @@ def say(
     stable: Counts = _NONE,
     eta: float | None = None,
     threshold: float | None = None,
+    window: float | None = None,
 ) -> Verdict:
     """A verdict on counts, with share, baseline and interval; ``threshold`` is the alarm's if left out."""
     return Verdict(
@@ -41,6 +42,7 @@ def say(
         message=message,
         query=check.query,
         method=check.method,
+        window=window,
     )
 
 

@@ -39,9 +39,9 @@ def test_levels_are_log_likelihood_ratios() -> None:
 
 
 def test_threshold_is_the_run_length_in_looks() -> None:
-    """The mean time to a false alarm is ten days for A and a hundred for B, whatever the interval."""
+    """The mean time to a false alarm is ten days for A and thirty for B, whatever the interval."""
     assert alarm.threshold(30) == pytest.approx(math.log(10 * 86_400 / 30))
-    assert alarm.threshold(30, alarm.RELATIVE_RUN_LENGTH) == pytest.approx(math.log(100 * 86_400 / 30))
+    assert alarm.threshold(30, alarm.RELATIVE_RUN_LENGTH) == pytest.approx(math.log(30 * 86_400 / 30))
 
 
 @given(null=st.floats(1e-4, 0.9), n=st.integers(1, 5_000), part=st.floats(0, 1), phi=st.floats(1.0, 50.0))

@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate
+from scipy import integrate, special
 
 from modelramp.judgement import proof
 
@@ -30,6 +30,42 @@ def test_evidence_is_the_mixture_of_likelihood_ratios(n: float, k: float, null: 
     assert math.exp(proof.log_evidence(n=n, k=k, null=null)) == pytest.approx(
         _by_integration(n, k, null), rel=1e-6
     )
+
+
+def _by_scipy(n: float, k: float, null: float) -> float:
+    posterior = special.betaln(0.5 + k, 20 + n - k) + math.log(special.betainc(0.5 + k, 20 + n - k, null))
+    prior = special.betaln(0.5, 20) + math.log(special.betainc(0.5, 20, null))
+    return float(posterior - prior - k * math.log(null) - (n - k) * math.log1p(-null))
+
+
+@pytest.mark.parametrize("null", [0.001, 0.01, 0.05, 0.1, 0.3, 0.9])
+@pytest.mark.parametrize("n", [1, 7.5, 70, 300, 2_000, 20_000])
+@pytest.mark.parametrize("times", [0.0, 0.1, 0.5, 0.9, 1.0, 1.05])
+def test_evidence_on_a_grid(n: float, times: float, null: float) -> None:
+    """E agrees with scipy's Beta functions to a relative error of 1e-9, below and above the limit."""
+    k = min(n, n * null * times)
+    assert math.expm1(proof.log_evidence(n=n, k=k, null=null) - _by_scipy(n, k, null)) == pytest.approx(
+        0.0, abs=1e-9
+    )
+
+
+@given(n=st.floats(0, 20_000), times=st.floats(0, 1.05), null=st.floats(0.001, 0.9))
+@settings(max_examples=300, deadline=None)
+def test_evidence_anywhere(n: float, times: float, null: float) -> None:
+    """The same as on the grid, at counts and limits that nobody chose."""
+    k = min(n, n * null * times)
+    assert math.expm1(proof.log_evidence(n=n, k=k, null=null) - _by_scipy(n, k, null)) == pytest.approx(
+        0.0, abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("phi", [1.0, 1.7, 5.0, 10.0])
+@pytest.mark.parametrize("null", [0.01, 0.05, 0.2])
+def test_min_samples_is_the_least(null: float, phi: float) -> None:
+    """As many good requests prove it, one less do not."""
+    least = proof.min_samples(null=null, phi=phi)
+    assert proof.proved(n=least / phi, k=0, null=null)
+    assert not proof.proved(n=(least - 1) / phi, k=0, null=null)
 
 
 def test_seventy_requests_without_an_error_prove_five_percent() -> None:

@@ -73,6 +73,13 @@ def test_tails_at_the_ends() -> None:
     assert log_beta_sf(1.0, 2, 3) == -math.inf
 
 
+@given(a=st.floats(1e-3, 1e7), b=st.floats(1e-3, 1e7))
+@settings(max_examples=500, deadline=None)
+def test_log_beta_anywhere(a: float, b: float) -> None:
+    """The same as on the grid, at shapes that nobody chose."""
+    assert log_beta(a, b) == pytest.approx(special.betaln(a, b), rel=TOLERANCE, abs=TOLERANCE)
+
+
 def _expected_interval(k: int, n: int) -> tuple[float, float]:
     low = float(stats.beta.ppf(0.025, k, n - k + 1)) if k else 0.0
     high = float(stats.beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
@@ -101,3 +108,13 @@ def test_clopper_pearson_of_nothing() -> None:
         clopper_pearson(3, 2)
     with pytest.raises(ValueError, match="n=0"):
         clopper_pearson(0, 0)
+
+
+@given(n=st.integers(1, 10**5), part=st.floats(0, 1), confidence=st.floats(0.5, 0.999999))
+@settings(max_examples=200, deadline=None)
+def test_clopper_pearson_at_any_confidence(n: int, part: float, confidence: float) -> None:
+    """Other confidences than 95 % are as exact."""
+    k, q = round(part * n), (1 - confidence) / 2
+    low = float(stats.beta.ppf(q, k, n - k + 1)) if k else 0.0
+    high = float(stats.beta.isf(q, k + 1, n - k)) if k < n else 1.0
+    assert clopper_pearson(k, n, confidence=confidence) == pytest.approx((low, high), rel=TOLERANCE)
