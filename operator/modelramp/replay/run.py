@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from modelramp.judgement.dispersion import history
 from modelramp.replay.draw import Draws
 from modelramp.replay.walk import Walk, begin_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from modelramp.judgement.dispersion import Dispersion
     from modelramp.judgement.verdict import Verdict
     from modelramp.replay.script import Expect, Script
 
 PROMOTED, ROLLED_BACK, HOLDING = "Promoted", "RolledBack", "Holding"
 OUTCOMES = (PROMOTED, ROLLED_BACK, HOLDING)
+# Seconds of a look of the history at least: a burst is to be seen whole.
+HISTORY_LOOK = 60
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -57,12 +61,26 @@ def run(script: Script, seed: int, *, every_look: bool = False) -> Run:
     every = timedelta(seconds=script.look_every)
     begun = begin_at(script.look_every)
     draws = Draws(script, seed)
-    walk = Walk(strategy=script.strategy, analysis=script.judged, now=begun, every_look=every_look)
+    walk = Walk(
+        strategy=script.strategy,
+        analysis=script.judged,
+        now=begun,
+        histories=_histories(script, draws),
+        every_look=every_look,
+    )
     for number, draw in enumerate(draws.looks(), start=1):
         walk.look(begun + number * every, draw(walk.weight))
         if walk.over:
             break
     return _told(walk, seed, walk.now - begun)
+
+
+def _histories(script: Script, draws: Draws) -> dict[str, Dispersion]:
+    """The dispersion of the stable arm before the rollout, as far as it is known; looks as in the operator."""
+    looks = list(draws.history(max(script.look_every, HISTORY_LOOK)))
+    names = sorted({name for look in looks for name in look})
+    found = {name: history((look[name].n, look[name].k) for look in looks if name in look) for name in names}
+    return {name: known for name, known in found.items() if known is not None}
 
 
 def _told(walk: Walk, seed: int, at: timedelta) -> Run:

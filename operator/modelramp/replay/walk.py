@@ -25,6 +25,7 @@ from modelramp.judgement.evidence import (
     NoData,
     ProviderError,
     advance,
+    carried,
     interrupted,
 )
 from modelramp.rollout.decide import decide
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelramp.api.modeldeployment import Analysis
+    from modelramp.judgement.dispersion import Dispersion
     from modelramp.judgement.evidence import Seen
     from modelramp.judgement.verdict import Arm
     from modelramp.rollout.plan import Effect
@@ -74,6 +76,7 @@ class Walk:
         strategy: the steps.
         analysis: the checks; its interval is that of the looks.
         now: when it begins.
+        histories: dispersion of the stable arm before it, by name of the metric.
         every_look: decide at each look as in a cluster, also where nothing can come of it.
 
     Attributes:
@@ -82,7 +85,13 @@ class Walk:
     """
 
     def __init__(
-        self, *, strategy: Strategy, analysis: Analysis, now: datetime, every_look: bool = False
+        self,
+        *,
+        strategy: Strategy,
+        analysis: Analysis,
+        now: datetime,
+        histories: Mapping[str, Dispersion] | None = None,
+        every_look: bool = False,
     ) -> None:
         self.now = now
         self._every_look = every_look
@@ -111,6 +120,7 @@ class Walk:
                 for revision in (STABLE, CANDIDATE)
             },
             apex=ApexState(stable_revision=STABLE.name),
+            histories=histories or {},
             status_written=now,
         )
         self._decided_on = self._facts
@@ -144,8 +154,10 @@ class Walk:
         if view.checks is None or view.ack is None:
             return
         evidence = self._facts.evidence
-        if evidence is None or evidence.scope != view.scope:
+        if evidence is None:
             evidence = Evidence(scope=view.scope, since=view.ack)
+        elif evidence.scope != view.scope:
+            evidence = carried(evidence, view.checks, scope=view.scope, since=view.ack)
         for check in view.checks.checks:
             arms = {arm: shown.get(check.name, NoData()) for arm, shown in seen.items()}
             down = next((item for item in arms.values() if isinstance(item, ProviderError)), None)

@@ -18,17 +18,17 @@ def judgement_plan(plan: PlanStatus, *, baking: bool, facts: Facts) -> judgement
     Args:
         plan: the rollout's pinned plan.
         baking: whether the only arm left is the promoted revision.
-        facts: its queries for people, and its lag.
+        facts: its queries for people, the histories of stable, and its lag.
     """
     checks = []
     for metric in plan.analysis.metrics:
-        query = facts.queries.get(metric.name, "")
+        query, history = facts.queries.get(metric.name, ""), facts.histories.get(metric.name)
         if metric.name is MetricName.ERROR_RATE:
             check = judgement.error_rate(
-                limit=metric.limit, critical_limit=metric.critical_limit, query=query
+                limit=metric.limit, critical_limit=metric.critical_limit, history=history, query=query
             )
         else:
-            check = judgement.latency(limit=metric.limit, query=query)
+            check = judgement.latency(limit=metric.limit, history=history, query=query)
         checks.append(check)
     made = judgement.Plan(
         checks=tuple(checks), interval=int(plan.analysis.interval.total_seconds()), lag=facts.lag

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelramp.api.modeldeployment import ModelDeploymentSpec, Rollback
+    from modelramp.judgement.dispersion import Dispersion
     from modelramp.judgement.evidence import Evidence
     from modelramp.rollout.revision import Revision
 
@@ -141,6 +142,8 @@ class Facts:
         evidence: what the collector has counted in the present scope; None when nothing yet.
         lag: seconds after which a look's counters must be in; older evidence is none.
         queries: PromQL for people, by name of the metric.
+        histories: dispersion of the stable revision before the rollout, by name of the metric; the same in
+            every pass of a rollout.
         status_written: when we last wrote status.
         refusals: writes that were refused, by the key of their effect (`plan.key_of`).
     """
@@ -162,6 +165,7 @@ class Facts:
     evidence: Evidence | None = None
     lag: float = 60.0
     queries: Mapping[str, str] = field(default_factory=dict)
+    histories: Mapping[str, Dispersion] = field(default_factory=dict)
     request: Request | None = None
     status_written: datetime | None = None
     refusals: Mapping[str, Refusal] = field(default_factory=dict)

@@ -106,6 +106,15 @@ def test_the_weight_is_that_of_the_step() -> None:
     assert "refused" in (walk.last().blind or "")
 
 
+def test_a_history_tells_of_bursts() -> None:
+    """Stable failed one by one for a day: proof comes sooner than if bursts must be feared."""
+    arm = {"errors": 0.01}
+    phase = {"for": "2h", "candidate": {"rps": 0.5, **arm}, "stable": {"rps": 9.5, **arm}}
+    steps = [{"weight": 5, "hold": "1m", "maxHold": "2h"}]
+    times = [run(_script([phase], steps=steps, **more), 3).at for more in ({"history": "24h"}, {})]
+    assert times[0] < times[1]
+
+
 def _ended(outcome: str, minutes: int, reason: str = "") -> Run:
     at = timedelta(minutes=minutes)
     return Run(seed=1, outcome=outcome, reason=reason, at=at, step=1, weight=10, verdicts=())
