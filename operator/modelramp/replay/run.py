@@ -76,7 +76,7 @@ def run(script: Script, seed: int, *, every_look: bool = False) -> Run:
 
 
 def _histories(script: Script, draws: Draws) -> dict[str, Dispersion]:
-    """The dispersion of the stable arm before the rollout, as far as it is known; looks as in the operator."""
+    """The dispersion of the stable arm before the rollout, where it is known; looks as in the operator."""
     looks = list(draws.history(max(script.look_every, HISTORY_LOOK)))
     names = sorted({name for look in looks for name in look})
     found = {name: history((look[name].n, look[name].k) for look in looks if name in look) for name in names}

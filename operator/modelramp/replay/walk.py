@@ -28,6 +28,7 @@ from modelramp.judgement.evidence import (
     carried,
     interrupted,
 )
+from modelramp.rollout.checks import judgement_plan
 from modelramp.rollout.decide import decide
 from modelramp.rollout.draft import identity
 from modelramp.rollout.facts import ApexState, Facts, RouteState, WorkloadState
@@ -40,6 +41,7 @@ from modelramp.rollout.plan import (
     WriteRoute,
     WriteStatus,
 )
+from modelramp.rollout.policy import built_in_strategy, pin
 from modelramp.rollout.revision import make_revision
 from modelramp.rollout.view import View, look, outline
 
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from modelramp.api.modeldeployment import Analysis
     from modelramp.judgement.dispersion import Dispersion
     from modelramp.judgement.evidence import Seen
+    from modelramp.judgement.plan import Plan
     from modelramp.judgement.verdict import Arm
     from modelramp.rollout.plan import Effect
 
@@ -67,6 +70,44 @@ def begin_at(interval: int) -> datetime:
     """A start that lies on the grid of looks."""
     seconds = int(START.timestamp())
     return START + timedelta(seconds=-seconds % interval)
+
+
+def _spec(strategy: Strategy, analysis: Analysis) -> ModelDeploymentSpec:
+    return ModelDeploymentSpec(
+        model=_NAME,
+        version=CANDIDATE.version,
+        workload=Workload(template=PodTemplate(spec=_TEMPLATE["spec"])),
+        traffic=Traffic(istio=IstioTraffic()),
+        strategy=strategy,
+        analysis=analysis,
+    )
+
+
+def _begun(spec: ModelDeploymentSpec, now: datetime, histories: Mapping[str, Dispersion]) -> Facts:
+    """Stable serves, the candidate's pods are ready, nothing has been decided."""
+    return Facts(
+        namespace=_NAMESPACE,
+        name=_NAME,
+        generation=1,
+        now=now,
+        wanted=CANDIDATE,
+        spec=spec,
+        status=ModelDeploymentStatus(stable=StableStatus(**identity(STABLE), weight=100)),
+        workloads={
+            revision.name: WorkloadState(revision=revision, desired=1, has_service=True, ready=1, created=now)
+            for revision in (STABLE, CANDIDATE)
+        },
+        apex=ApexState(stable_revision=STABLE.name),
+        histories=histories,
+        status_written=now,
+    )
+
+
+def checks_of(analysis: Analysis) -> Plan:
+    """What a rollout would be judged by at any of its steps."""
+    spec = _spec(built_in_strategy(None, CANDIDATE.version), analysis)
+    plan = pin(spec, revision=CANDIDATE, stable_version=STABLE.version, now=START)
+    return judgement_plan(plan, baking=False, facts=_begun(spec, START, {}))
 
 
 class Walk:
@@ -97,32 +138,7 @@ class Walk:
         self._every_look = every_look
         self._rule = ""
         self.due: datetime | None = None
-        self._spec = ModelDeploymentSpec(
-            model=_NAME,
-            version=CANDIDATE.version,
-            workload=Workload(template=PodTemplate(spec=_TEMPLATE["spec"])),
-            traffic=Traffic(istio=IstioTraffic()),
-            strategy=strategy,
-            analysis=analysis,
-        )
-        self._facts = Facts(
-            namespace=_NAMESPACE,
-            name=_NAME,
-            generation=1,
-            now=now,
-            wanted=CANDIDATE,
-            spec=self._spec,
-            status=ModelDeploymentStatus(stable=StableStatus(**identity(STABLE), weight=100)),
-            workloads={
-                revision.name: WorkloadState(
-                    revision=revision, desired=1, has_service=True, ready=1, created=now
-                )
-                for revision in (STABLE, CANDIDATE)
-            },
-            apex=ApexState(stable_revision=STABLE.name),
-            histories=histories or {},
-            status_written=now,
-        )
+        self._facts = _begun(_spec(strategy, analysis), now, histories or {})
         self._decided_on = self._facts
         self._outline = outline(self._facts)
         self.decide(now)
