@@ -89,7 +89,7 @@ def _verdict(evidence: Evidence, check: Check, plan: Plan, now: datetime) -> Ver
     if metric is None:
         return _waiting(check)
     if metric.alarm is not None:
-        return _failed(metric, metric.alarm, check)
+        return _failed(metric.alarm, check, plan)
     unseen = _unseen(metric, check, plan, now)
     if unseen is not None:
         return _open(metric, check, Outcome.INCONCLUSIVE, unseen)
@@ -167,9 +167,9 @@ def _held(metric: MetricEvidence, check: Check, limit: float) -> Verdict:
     return replace(verdict, reason=SHARED_FAULT, window=run.at - run.since)
 
 
-def _failed(metric: MetricEvidence, alarm: Alarm, check: Check) -> Verdict:
+def _failed(alarm: Alarm, check: Check, plan: Plan) -> Verdict:
     if check.method is Method.THRESHOLD:
-        return literal.failed(metric, alarm, check)
+        return literal.failed(alarm, check, plan)
     run, limit = alarm.run, alarm.limit
     text = f"{check.label} {figures(run.candidate)} in {duration(run.at - run.since)} is over "
     if alarm.relative:

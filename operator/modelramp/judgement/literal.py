@@ -48,13 +48,16 @@ def count(
         run = longer(None if stretch is None else stretch.run, at, *counts, plan, fresh=fresh)
         return Stretch(bad, 1 if stretch is None or fresh else stretch.looks + 1, run)
 
+    def failure(tier: Tier, limit: float, stretch: Stretch) -> Alarm:
+        return Alarm(tier, limit, stretch.run, value=value, baseline=metric.baseline)
+
     latest, lower, known = after(metric.stretch, check.limit), metric.critical_stretch, metric.alarm
     if latest.bad and _is_settled(latest, check, plan):
-        known = worse(known, Alarm(Tier.FAIL, check.limit, latest.run, value=value))
+        known = worse(known, failure(Tier.FAIL, check.limit, latest))
     if check.critical_limit is not None:
         lower = after(lower, check.critical_limit)
         if lower.bad and _is_settled(lower, check, plan):
-            known = worse(known, Alarm(Tier.CRITICAL, check.critical_limit, lower.run, value=value))
+            known = worse(known, failure(Tier.CRITICAL, check.critical_limit, lower))
     return replace(metric, stretch=latest, critical_stretch=lower, alarm=known)
 
 
@@ -79,14 +82,14 @@ def verdict(metric: MetricEvidence, check: Check, plan: Plan) -> Verdict:
     return replace(_valued(made, metric.value, metric.baseline, samples), eta=eta, window=float(lasts))
 
 
-def failed(metric: MetricEvidence, alarm: Alarm, check: Check) -> Verdict:
+def failed(alarm: Alarm, check: Check, plan: Plan) -> Verdict:
     """A failure by the literal rule."""
     run = alarm.run
     stretch = Stretch(bad=True, looks=0, run=run)
     value = 0.0 if alarm.value is None else alarm.value
     text = _sentence(check, stretch, value, alarm.limit, run.at - run.since)
     made = say(check, Outcome.FAIL, text, seen=run.candidate, stable=run.stable, threshold=alarm.limit)
-    made = _valued(made, value, metric.baseline, made.n)
+    made = _valued(made, value, alarm.baseline, (run.at - run.since) // plan.interval)
     return replace(made, tier=alarm.tier, window=float(run.at - run.since))
 
 

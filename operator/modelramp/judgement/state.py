@@ -33,7 +33,7 @@ class Alarm:
         limit: The share (or value) that was tested; for alarm B the ratio to stable that is forgiven.
         run: What it is about.
         relative: Whether it is alarm B.
-        value: A gauge's last value.
+        value, baseline: By the literal rule: the last values of the arms.
     """
 
     tier: Tier
@@ -41,6 +41,7 @@ class Alarm:
     run: Run
     relative: bool = False
     value: float | None = None
+    baseline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,8 @@ def _alarm(alarm: Alarm | None) -> dict[str, Any] | None:
         data["relative"] = True
     if alarm.value is not None:
         data["value"] = alarm.value
+    if alarm.baseline is not None:
+        data["baseline"] = alarm.baseline
     return data
 
 
@@ -206,4 +209,5 @@ def _alarm_of(data: Mapping[str, Any]) -> Alarm:
         run=_run_of(data["run"]),
         relative=bool(data.get("relative", False)),
         value=_number(data.get("value")),
+        baseline=_number(data.get("baseline")),
     )

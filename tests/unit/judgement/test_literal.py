@@ -70,6 +70,7 @@ def test_under_the_limit_for_the_duration_fails() -> None:
     assert (verdict.value, verdict.threshold, verdict.baseline) == (0.75, 0.8, 0.9)
     assert (verdict.interval, verdict.method, verdict.window) == (None, Method.THRESHOLD, 300.0)
     assert verdict.message == "F1 0.75 is under 0.8 for 5 min"
+    assert _verdict([Gauge(0.75)] * 5 + [Gauge(0.95)] * 20) == verdict
 
 
 def test_one_good_look_begins_anew() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from modelramp.judgement import alarm, proof
+from modelramp.judgement import alarm, dispersion, proof
 from modelramp.judgement.evidence import Counts, Evidence, Look, advance, first_look
 from modelramp.judgement.plan import Plan, error_rate
 from modelramp.judgement.verdict import Arm
@@ -39,11 +39,11 @@ def _day(
     return day
 
 
-def _looks_until_alarm(day: list[tuple[Counts, Counts]]) -> int | None:
+def _looks_until_alarm(day: list[tuple[Counts, Counts]], plan: Plan = PLAN) -> int | None:
     evidence = Evidence(scope="r/0", since=SINCE)
     for number, (candidate, stable) in enumerate(day, 1):
         look = Look(at=FIRST + 60 * number, arms={Arm.CANDIDATE: candidate, Arm.STABLE: stable})
-        evidence = advance(evidence, "error-rate", look, PLAN)
+        evidence = advance(evidence, "error-rate", look, plan)
         if evidence.metrics["error-rate"].alarm:
             return number
     return None
@@ -84,6 +84,39 @@ def test_bad_revisions_are_found_after_good_hours(share: float, rate: float, mos
         bad = _day(seed + 100, rate=rate, share=share, burst=1, looks=200)
         look = _looks_until_alarm(good + bad)
         found.append(math.inf if look is None else look - 600)
+    assert np.median(found) <= most
+
+
+@pytest.mark.parametrize(
+    ("share", "burst", "rate", "most"),
+    [
+        (0.05, 1, 0.25, 33),
+        (0.05, 1, 1.0, 12),
+        (0.05, 1, 5.0, 4.5),
+        (0.1, 1, 0.25, 12),
+        (0.1, 1, 1.0, 4.5),
+        (0.1, 1, 5.0, 1.5),
+        (0.2, 1, 0.25, 6),
+        (0.2, 1, 1.0, 4.5),
+        (0.5, 1, 0.25, 4.5),
+        (0.5, 1, 1.0, 1.5),
+        (0.1, 5, 0.25, 48),
+        (0.1, 5, 1.0, 13.5),
+        (0.1, 5, 5.0, 3),
+    ],
+)
+def test_detection_times_of_the_table(share: float, burst: int, rate: float, most: float) -> None:
+    """With half a day of history and looks of a minute, the median of 15 is at most 1.5 times the table's."""
+    found = []
+    for seed in range(15):
+        past = _day(seed + 200, rate=rate, share=0.01, burst=burst, looks=720)
+        known = dispersion.history((stable.n, stable.k) for _, stable in past)
+        plan = Plan(checks=(error_rate(history=known),), interval=60)
+        good = _day(seed, rate=rate, share=0.01, burst=burst, looks=120)
+        bad = _day(seed + 100, rate=rate, share=share, burst=burst, looks=300)
+        look = _looks_until_alarm(good + bad, plan)
+        found.append(math.inf if look is None else look - 120)
+    assert min(found) > 0
     assert np.median(found) <= most
 
 
