@@ -87,6 +87,13 @@ def test_a_shift_fails_with_figures() -> None:
     assert f"KS {found.ks:.3f}, n=1,000 and 20,000" in found.message
 
 
+def test_what_is_new_is_seen() -> None:
+    """A quarter of the predictions where stable has none is not hidden in the bin beside it."""
+    found = drift(_histogram([450, 300, 250]), _histogram([5000, 5000, 0]), limit=0.25)
+    assert found.outcome is Outcome.FAIL
+    assert found.bins == 3
+
+
 def test_no_shift_passes() -> None:
     """The same shares in both are not over the limit."""
     found = drift(_histogram([100, 300, 600]), _histogram([1010, 2990, 6000]), limit=0.1, label="score")

@@ -174,6 +174,13 @@ def test_a_day_at_most_is_looked_back(start: int) -> None:
     assert total == 40 * 60
 
 
+def test_a_look_belongs_to_the_time_before_it() -> None:
+    """What was counted up to six o'clock sharp is forgotten with what was counted before six."""
+    seen = Histogram((1,), (1, 0))
+    assert Accumulated().add(6 * HOUR, seen) == Accumulated().add(6 * HOUR - 60, seen)
+    assert Accumulated().add(6 * HOUR, seen) != Accumulated().add(6 * HOUR + 1, seen)
+
+
 def test_a_stored_fold_goes_on_to_the_same_end() -> None:
     """Stored as JSON at any look and continued from there, the state is equal, edges that change included."""
     looks = [
