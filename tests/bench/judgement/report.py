@@ -42,9 +42,9 @@ OTHERS = (
     " the interquartile range), either metric critical."
 )
 FOUND = (
-    "Median over the runs, error rate judged each minute, 1 % of errors before and on stable, after a day"
-    " of stable alone. `A / B / first`: the absolute alarm alone, the relative one alone, the product. In"
-    f" brackets what is wanted: {SLACK} times the design's figure of the quicker alarm after 24 good hours."
+    "Median over the runs, error rate judged each minute, 1 % of errors before and on stable, after a"
+    " day of stable alone. `A / B / first`: the absolute alarm alone, the relative one alone, the product."
+    f" In brackets what is wanted: {SLACK} times the design's figures, which are for after 24 good hours."
 )
 AT_LIMIT = (
     "5 % of errors, limit 5 %, looked at each minute for a day: runs that were ever proved. Wanted: at"
@@ -152,23 +152,23 @@ def _faults(answers: Answers) -> list[str]:
 
 
 def _detection(answers: Answers, fault: Fault, rate: float, when: str) -> str:
-    cells = []
-    for part in ("A", "B", "both"):
+    place = DETECTION_RATES.index(rate)
+    designed = [fault.a[place] if fault.a else None, fault.b[place]]
+    designed.append(min(minutes for minutes in designed if minutes is not None))
+    said, wanted, missed = [], [], ""
+    for part, figure in zip(("A", "B", "both"), designed, strict=True):
         key = f"{fault.errors}/{part}/{when}"
         times = [
             float("inf") if answer[key] is None else answer[key]
             for job, answer in answers
             if job.place == {"rps": rate, "burst": fault.burst} and key in answer
         ]
-        cells.append(median(times) if times else None)
-    wanted = SLACK * _designed(fault, DETECTION_RATES.index(rate))
-    first = cells[-1]
-    missed = " ✗" if first is not None and first > wanted else ""
-    return " / ".join(_minutes(cell) for cell in cells) + f" [{wanted:g}]{missed}"
-
-
-def _designed(fault: Fault, place: int) -> float:
-    return min(part[place] for part in (fault.a, fault.b) if part is not None)
+        found = median(times) if times else None
+        said.append(_minutes(found))
+        wanted.append(_minutes(None if figure is None else SLACK * figure))
+        if part == "both" and found is not None and figure is not None and found > SLACK * figure:
+            missed = " ✗"
+    return f"{' / '.join(said)} [{' / '.join(wanted)}]{missed}"
 
 
 def _minutes(value: float | None) -> str:

@@ -78,7 +78,7 @@ def main() -> int:
     head = (
         "## Judgement\n\n`make bench-judgement` (seed"
         f" {options.seed}): {time.strftime('%Y-%m-%d')}, {machine()}, {options.processes} processes,"
-        f" {minutes:.1f} minutes.\n"
+        f" {minutes:.1f} minutes; load of the machine when it ended: {os.getloadavg()[0]:.1f}.\n"
     )
     section = report.markdown(answers, head=head)
     console.print(section, markup=False, soft_wrap=True)
