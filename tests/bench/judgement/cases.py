@@ -141,6 +141,9 @@ def _fault(rng: np.random.Generator, number: int, *, rps: float, burst: int) -> 
         for fault in faults
     }
     found: Answer = {}
+    for fault, (name, rule) in product(faults, RIVALS.items()):
+        look = rule(broken[fault])
+        found[f"{fault.errors}/{name}/start"] = None if look is None else look * INTERVAL / 60
     for part in ("A", "B", "both"):
         judged = ours.only(plan, ERRORS, part=part)
         before = ours.last(day, judged)
