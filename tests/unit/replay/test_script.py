@@ -98,7 +98,7 @@ WRONG = [
     ),
     ({"phases": [{"for": "10m", "candidate": {"rps": 1}, "stable": {"rps": 1}}]}, "no metric of the policy"),
     ({"steps": [{"weight": 50, "hold": "1m"}, {"weight": 20, "hold": "1m"}]}, "weights must rise"),
-    ({"policy": {"metrics": [{"name": "error-rate", "limit": 5}]}}, "policy.metrics.0.limit"),
+    ({"policy": {"metrics": [{"name": "error-rate", "limit": 5}]}}, "policy.metrics.0: limit"),
     ({"policy": {"file": "nowhere.yaml"}}, "nowhere.yaml: cannot be read: No such file"),
     (
         {"expect": {"outcome": "Rejected"}},
