@@ -13,6 +13,7 @@ go cost that read. A read, because a policy that refuses writes must not keep tr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +22,7 @@ import structlog
 from modelramp.controller.events import event_body
 from modelramp.controller.ownership import disowning_patch, finalizer_patch
 from modelramp.controller.stored import read_status, status_to_write
-from modelramp.kube.errors import FieldConflict, Missing, Refused
+from modelramp.kube.errors import Fenced, FieldConflict, Missing, Refused, Unavailable
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
 from modelramp.rollout.facts import APEX, FINALIZER, ROLLBACK, ROUTE
 from modelramp.rollout.plan import (
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
     from modelramp.api.status import ModelDeploymentStatus
     from modelramp.controller.snapshot import Body, Snapshot
+    from modelramp.controller.store import Key
     from modelramp.kube.port import Cluster
     from modelramp.rollout.facts import Refusal
     from modelramp.rollout.revision import Revision
@@ -74,8 +76,8 @@ _log = structlog.get_logger(__name__)
 class Sink(Protocol):
     """Where the answers of writes go."""
 
-    def put(self, kind: Kind, body: dict[str, Any]) -> object:
-        """Takes an object in."""
+    def put(self, kind: Kind, body: dict[str, Any]) -> set[Key]:
+        """Takes an object in; gives the ModelDeployments that it concerns."""
         ...
 
 
@@ -114,9 +116,11 @@ class Pass:
         self._generation: int = snapshot.body["metadata"].get("generation", 0)
         self._refusals = refusals or {}
         self._confirmed = False
+        self._remembered = False
         self.refused: list[Denied] = []
         self.succeeded: set[str] = set()
         self.changed = False
+        self.concerned: set[Key] = set()
 
     async def run(self, plan: Plan) -> None:
         """Makes the writes of a plan.
@@ -125,13 +129,24 @@ class Pass:
             Fenced: something was not as it was when the plan was made; look again.
             Unavailable: the API server gave no useful answer.
         """
-        for effect in plan.effects:
-            if isinstance(effect, WriteStatus):
-                await self._write_status(effect)
-            elif isinstance(effect, Notice):
-                await self._tell(effect)
-            else:
-                await self._guarded(effect)
+        told = 0
+        try:
+            for effect in plan.effects:
+                if isinstance(effect, WriteStatus):
+                    await self._write_status(effect)
+                elif isinstance(effect, Notice):
+                    await self._tell(effect)
+                    told += 1
+                else:
+                    await self._guarded(effect)
+        except (Fenced, Unavailable):
+            if self._remembered:
+                # Status says it by now, so no later pass has it to tell.
+                notices = [effect for effect in plan.effects if isinstance(effect, Notice)]
+                with suppress(Unavailable):
+                    for notice in notices[told:]:
+                        await self._tell(notice)
+            raise
 
     async def _one(self, effect: Effect) -> None:  # noqa: C901 - one for each effect
         match effect:
@@ -221,14 +236,30 @@ class Pass:
         self._confirmed = True
 
     async def _confirm(self) -> None:
-        """Returns when the ModelDeployment is known to be the one that was decided on."""
-        if not self._confirmed:
-            await self._cluster.confirm(MODEL_DEPLOYMENT, self._body)
-            self._confirmed = True
+        """Returns when the ModelDeployment is known to be the one that was decided on.
+
+        Raises:
+            Fenced: it is not; the store has the present one now.
+        """
+        if self._confirmed:
+            return
+        decided = self._body["metadata"]
+        try:
+            live = await self._cluster.read(MODEL_DEPLOYMENT, self._namespace, self._name)
+        except Missing as error:
+            raise Fenced(f"ModelDeployment {self._namespace}/{self._name} is gone") from error
+        self.concerned |= self._sink.put(MODEL_DEPLOYMENT, live)
+        for field in ("uid", "resourceVersion"):
+            if live["metadata"][field] != decided[field]:
+                raise Fenced(
+                    f"ModelDeployment {self._namespace}/{self._name}: {field} is {live['metadata'][field]},"
+                    f" not {decided[field]}"
+                )
+        self._confirmed = True
 
     def _keep(self, kind: Kind, answer: dict[str, Any]) -> None:
         """The answer of a write that changed something: what follows from it is for the next pass."""
-        self._sink.put(kind, answer)
+        self.concerned |= self._sink.put(kind, answer)
         self.changed = True
 
     async def _write_rollback(self, effect: WriteRollback) -> None:
@@ -263,6 +294,7 @@ class Pass:
             return
         body = self._fenced(status=status_to_write(self._body, status))
         self._took(await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=MANAGER, subresource="status"))
+        self._remembered = True
 
     # -- traffic -------------------------------------------------------------------------------------------
 
