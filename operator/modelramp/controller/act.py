@@ -14,17 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from modelramp.controller.denied import Denied, denied
 from modelramp.controller.events import event_body
 from modelramp.controller.ownership import disowning_patch, finalizer_patch
 from modelramp.controller.stored import read_status, status_to_write
 from modelramp.kube.errors import Fenced, FieldConflict, Missing, Refused, Unavailable
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
-from modelramp.rollout.facts import APEX, FINALIZER, ROLLBACK, ROUTE
+from modelramp.rollout.facts import APEX, ROUTE
 from modelramp.rollout.plan import (
     ClearRollback,
     CreateRevision,
@@ -61,14 +62,6 @@ if TYPE_CHECKING:
 MANAGER = "modelramp"
 ROLLBACK_MANAGER = "modelramp-rollback"
 SCALE_MANAGER = "modelramp-scale"
-ROUTER_MISSING = "RouterMissing"
-REFUSED = {
-    ROLLBACK: "SpecWriteRefused",
-    FINALIZER: "FinalizerRefused",
-    ROUTE: "RouteRefused",
-    APEX: "RouteRefused",
-}
-
 
 _log = structlog.get_logger(__name__)
 
@@ -79,15 +72,6 @@ class Sink(Protocol):
     def put(self, kind: Kind, body: dict[str, Any]) -> set[Key]:
         """Takes an object in; gives the ModelDeployments that it concerns."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Denied:
-    """A write that was refused."""
-
-    what: str
-    reason: str
-    message: str
 
 
 class Pass:
@@ -197,19 +181,8 @@ class Pass:
             return
         try:
             await self._one(effect)
-        except FieldConflict as conflict:
-            owners = ", ".join(conflict.managers)
-            reason = {ROLLBACK: "RollbackConflict", APEX: "HostConflict"}.get(what, "FieldConflict")
-            message = f"{what} is written by {owners} too; it is left alone: take it out of there"
-            if what == APEX:
-                name = f"{self._namespace}/{self._name}"
-                message = f"Service {name} is not ours, {owners} wrote it: remove it, or choose another name"
-            self.refused.append(Denied(what=what, reason=reason, message=message))
-        except Refused as refusal:
-            reason = REFUSED.get(what, "WorkloadRefused")
-            self.refused.append(Denied(what=what, reason=reason, message=refusal.message))
-        except Missing as missing:
-            self.refused.append(_missing(what, missing))
+        except (FieldConflict, Refused, Missing) as refusal:
+            self.refused.append(denied(what, refusal, name=f"{self._namespace}/{self._name}"))
         else:
             self.succeeded.add(what)
 
@@ -393,16 +366,6 @@ class Pass:
         live = self._deployment(name)
         if live is not None:
             await self._cluster.delete(DEPLOYMENT, self._namespace, name, uid=live["metadata"]["uid"])
-
-
-def _missing(what: str, missing: Missing) -> Denied:
-    if what != ROUTE:
-        return Denied(what=what, reason="Missing", message=missing.message)
-    message = (
-        f"there is no {VIRTUAL_SERVICE.kind} of {VIRTUAL_SERVICE.api_version} on this cluster: install Istio;"
-        " the rollout goes on by itself once it is there"
-    )
-    return Denied(what=what, reason=ROUTER_MISSING, message=message)
 
 
 def covers(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

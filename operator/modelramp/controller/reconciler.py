@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from modelramp.controller import questions
-from modelramp.controller.act import ROUTER_MISSING, Pass
+from modelramp.controller.act import Pass
 from modelramp.controller.book import Subject
+from modelramp.controller.denied import ROUTER_MISSING
 from modelramp.controller.observe import Reading, is_deleted, observe, read
 from modelramp.controller.past import Asked
 from modelramp.controller.snapshot import Snapshot
