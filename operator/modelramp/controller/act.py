@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from modelramp.rollout.facts import Refusal
     from modelramp.rollout.revision import Revision
 
-MANAGER = "modelramp"
+MANAGER = virtualservice.MANAGER
 ROLLBACK_MANAGER = "modelramp-rollback"
 SCALE_MANAGER = "modelramp-scale"
 
