@@ -27,38 +27,10 @@ BACK = {"1.0.0": 100}
 _NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[ScriptedPrometheus]:
-    """The metrics provider of this module's operator."""
-    with ScriptedPrometheus() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def listener(
-    installed: Cluster,
-    process: OperatorProcess,
-    provider: ScriptedPrometheus,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[OperatorProcess]:
-    """An operator that asks this provider, in place of the session's own."""
-    process.terminate()
-    made = OperatorProcess(installed, tmp_path_factory.mktemp("listener"), prometheus=provider.url)
-    made.start()
-    yield made
-    made.terminate()
-
-
 @pytest.fixture
-def rollout(
-    installed: Cluster, models: Path, listener: OperatorProcess, provider: ScriptedPrometheus
-) -> Iterator[Driver]:
+def rollout(scripted: Driver) -> Driver:
     """1.0.0 serves; every revision gets good requests until a test says otherwise."""
-    provider.clear()
-    with Driver(installed, models, f"bad-{os.getpid()}-{next(_NUMBERS)}") as driver:
-        driver.deployment("1.0.0", hold="2s", weights=STEPS)
-        yield driver
-    assert listener.alive, f"the operator ended:\n{listener.tail()}"
+    return scripted
 
 
 def begin(rollout: Driver, version: str = "1.1.0") -> None:
