@@ -10,7 +10,6 @@ import pytest
 from kubernetes.client import ApiException
 
 from e2e.driver import Driver
-from e2e.operatorprocess import OperatorProcess
 from e2e.scriptedprometheus import RATE, ScriptedPrometheus
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devcluster import Cluster
+    from e2e.operatorprocess import OperatorProcess
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 

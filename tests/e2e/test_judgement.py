@@ -55,7 +55,7 @@ def test_critical_in_both_arms(scripted: Driver, provider: ScriptedPrometheus) -
 
 
 def test_a_metric_that_nobody_can_answer(scripted: Driver) -> None:
-    """Told at once, before the first look: which metric, why, and what to use instead; what serves goes on."""
+    """Told before the first look: which metric, why, and what to use instead; what serves goes on."""
     scripted.patch(
         {"analysis": {"interval": "1s", "metrics": [{"name": "latency", "profile": "triton", "limit": 0.05}]}}
     )
