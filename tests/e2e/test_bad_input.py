@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 STEPS = (40, 60)
 FIRST = {"1.0.0": 60, "1.1.0": 40}
 BACK = {"1.0.0": 100}
-_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
