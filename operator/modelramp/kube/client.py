@@ -126,18 +126,28 @@ class Client:
             body=[*operations],
         )
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, resource_version: str | None = None
+    ) -> None:
         """As the port."""
+        version = {"resourceVersion": resource_version} if resource_version else {}
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": uid, **version},
             "propagationPolicy": "Background",
         }
         try:
             await self._request("DELETE", kind, kind.path(namespace, name), verb="delete", body=options)
         except Missing:
             return
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        """As the port."""
+        try:
+            return await self.get(kind, namespace, name)
+        except Missing:
+            return None
 
     async def confirm(self, kind: Kind, body: Mapping[str, Any]) -> None:
         """As the port. Without a resourceVersion in the request a read is never answered from a cache."""

@@ -85,12 +85,25 @@ class Cluster(Protocol):
         """
         ...
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, resource_version: str | None = None
+    ) -> None:
         """Deletes the object of this uid; its dependants go in the background. Gone already is fine.
 
+        Args:
+            kind: the object's kind.
+            namespace: its namespace.
+            name: its name.
+            uid: the one that is meant.
+            resource_version: the state that was decided on; None: any.
+
         Raises:
-            Fenced: the object by that name has another uid.
+            Fenced: the object by that name has another uid, or has changed.
         """
+        ...
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        """One object as it is now: for what is not watched. None: it is not there."""
         ...
 
     async def confirm(self, kind: Kind, body: Mapping[str, Any]) -> None:
