@@ -216,7 +216,13 @@ def all_facts(draw: Draw) -> Facts:
         route=draw(maybe(routes(scope))),
         deletion=draw(
             st.none()
-            | maybe(st.builds(Deletion, since=moments, **dict.fromkeys(("orphan", "endless", "foreground"), st.booleans())))
+            | maybe(
+                st.builds(
+                    Deletion,
+                    since=moments,
+                    **dict.fromkeys(("orphan", "endless", "foreground"), st.booleans()),
+                )
+            )
         ),
         finalizer=draw(st.booleans()),
         conflict=draw(st.sampled_from((None, None, None, "host is taken"))),

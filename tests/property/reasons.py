@@ -34,7 +34,8 @@ def unfounded(sim: Simulation, weights: dict[str, int]) -> str | None:
     """Why nothing stands behind weights that the operator writes now; None when something does.
 
     That is status; for all traffic to one revision also `spec.rollback`, the wish for stable instead of the
-    candidate, or for an end of the object. When a policy may have refused the write of `spec.rollback` the route says it first.
+    candidate, or for an end of the object. When a policy may have refused the write of `spec.rollback` the
+    route says it first.
     """
     live = sim.world.cluster.get(MODEL_DEPLOYMENT, *KEY) or {"metadata": {}, "spec": {}}
     status, pin = live.get("status") or {}, live["spec"].get("rollback") or {}

@@ -24,7 +24,7 @@ from support.ownership import Manager, Owners
 from support.rules import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from modelramp.kube.kinds import Kind
 
@@ -148,20 +148,14 @@ class FakeCluster:
             self.remove(kind, namespace, name)
         self.faults.after(fault, write)
 
-    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         """As the port."""
         await asyncio.sleep(0)
-        return self.get(kind, namespace, name)
-
-    async def confirm(self, kind: Kind, body: Mapping[str, Any]) -> None:
-        """As the port."""
-        await asyncio.sleep(0)
-        wanted = body["metadata"]
-        key = (kind, wanted["namespace"], wanted["name"])
         self.reads += 1
-        if key not in self._objects:
-            raise Fenced(f"{kind} {key[1]}/{key[2]} is gone")
-        rules.fence(self._objects[key], wanted, key)
+        found = self.get(kind, namespace, name)
+        if found is None:
+            raise Missing(f"{kind} {namespace}/{name} is not there")
+        return found
 
     async def create_event(self, body: dict[str, Any]) -> None:
         """As the port; kept in `events`, and no part of `writes`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from modelramp.kube.kinds import Kind
 
@@ -102,15 +102,11 @@ class Cluster(Protocol):
         """
         ...
 
-    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
-        """One object as it is now: for what is not watched. None: it is not there."""
-        ...
-
-    async def confirm(self, kind: Kind, body: Mapping[str, Any]) -> None:
-        """Asks the API server itself whether an object is still as `body`, by uid and resourceVersion.
+    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+        """One object as it is now, never from a cache.
 
         Raises:
-            Fenced: it has changed, is gone, or is another one by that name.
+            Missing: it is not there.
         """
         ...
 

@@ -11,7 +11,7 @@ from modelramp.controller.ownership import FINALIZER
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE
 from support.deleted import ALL, DRAIN, delete, finalizers, gone, half, left, owners, serving, until_gone
 from support.faults import Fault, Write
-from support.world import KEY, World
+from support.world import KEY
 
 
 def test_finalizer_is_there_while_traffic_is_split() -> None:

@@ -56,8 +56,8 @@ async def test_a_stale_resource_version_or_uid_is_fenced() -> None:
     assert cluster.get(MODEL_DEPLOYMENT, "ml", "nobody") is None
     with pytest.raises(Fenced, match="uid"):
         await cluster.delete(MODEL_DEPLOYMENT, "ml", "fraud", uid="other")
+    uid = old["metadata"]["uid"]
     with pytest.raises(Fenced, match="resourceVersion"):
-        uid = old["metadata"]["uid"]
         await cluster.delete(
             MODEL_DEPLOYMENT, "ml", "fraud", uid=uid, resource_version=stale["resourceVersion"]
         )
