@@ -203,13 +203,19 @@ async def test_json_patch_is_all_or_nothing(port: Port, body: dict[str, Any]) ->
 
 
 async def test_a_deletion_hits_only_what_was_meant(port: Port, body: dict[str, Any]) -> None:
-    """Another uid is Fenced, the right one deletes, and what is gone already is fine."""
+    """Another uid or an old state is Fenced, the right one deletes, and what is gone already is fine."""
     made = await port.apply(MODEL_DEPLOYMENT, body, manager="git")
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     with pytest.raises(Fenced):
         await port.delete(MODEL_DEPLOYMENT, namespace, name, uid=str(uuid.uuid4()))
+    uid, old = made["metadata"]["uid"], made["metadata"]["resourceVersion"]
+    status = part(body, status={"phase": "Pending"})
+    live = await port.apply(MODEL_DEPLOYMENT, status, manager="modelramp", subresource="status")
+    with pytest.raises(Fenced):
+        await port.delete(MODEL_DEPLOYMENT, namespace, name, uid=uid, resource_version=old)
+    new = live["metadata"]["resourceVersion"]
     for _ in range(2):
-        await port.delete(MODEL_DEPLOYMENT, namespace, name, uid=made["metadata"]["uid"])
+        await port.delete(MODEL_DEPLOYMENT, namespace, name, uid=uid, resource_version=new)
     assert name not in [item["metadata"]["name"] for item in await port.list(MODEL_DEPLOYMENT)]
 
 

@@ -133,14 +133,17 @@ class FakeCluster:
 
         return self._write(write, key, change)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, resource_version: str | None = None
+    ) -> None:
         """As the port."""
         await asyncio.sleep(0)
         write = Write(verb="delete", kind=kind, namespace=namespace, name=name)
         fault = self._before(write)
         stored = self._objects.get((kind, namespace, name))
         if stored:
-            rules.fence(stored, {"uid": uid}, (kind, namespace, name))
+            fence = {"uid": uid, "resourceVersion": resource_version}
+            rules.fence(stored, fence, (kind, namespace, name))
             self.writes[-1] = replace(write, changed=True)
             self.remove(kind, namespace, name)
         self.faults.after(fault, write)

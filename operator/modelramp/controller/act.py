@@ -5,9 +5,10 @@ later write of the same pass uses those of the former's answer. Answers go into 
 
 The route's own fence does not show that the ModelDeployment was current: a process whose watch of it lags may
 have the newest route beside an old status. So nothing that serves is changed (route, apex, fewer replicas, a
-deletion) before the ModelDeployment was found to be as it was decided on: by a write to it in the same pass,
-else by a read. Steps write status first and rollbacks `spec.rollback`: only repairs, reverts and what is let
-go cost that read. A read, because a policy that refuses writes must not keep traffic from going back.
+deletion, an owner that goes) before the ModelDeployment was found to be as it was decided on: by a write to
+it in the same pass, else by a read. Steps write status first and rollbacks `spec.rollback`: only repairs,
+reverts and what is let go cost that read. A read, because a policy that refuses writes must not keep traffic
+from going back.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from modelramp.controller.ownership import disowning_patch, finalizer_patch
 from modelramp.controller.stored import read_status, status_to_write
 from modelramp.kube.errors import Fenced, FieldConflict, Missing, Refused, Unavailable
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
-from modelramp.rollout.facts import APEX, ROUTE
+from modelramp.rollout.facts import APEX, FINALIZER_WRITE, ROUTE
 from modelramp.rollout.plan import (
     ClearRollback,
     CreateRevision,
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
 MANAGER = virtualservice.MANAGER
 ROLLBACK_MANAGER = "modelramp-rollback"
 SCALE_MANAGER = "modelramp-scale"
+# What is told only once the write that it speaks of was made, by reason of the event.
+AFTER = {"RouteRepaired": ROUTE, "DeletionForced": FINALIZER_WRITE, "Orphaned": FINALIZER_WRITE}
 
 _log = structlog.get_logger(__name__)
 
@@ -163,7 +166,7 @@ class Pass:
         return waits or any(denied.what == what for denied in self.refused)
 
     async def _tell(self, notice: Notice) -> None:
-        if notice.reason == "RouteRepaired" and self._is_refused(ROUTE):
+        if notice.reason in AFTER and self._is_refused(AFTER[notice.reason]):
             return
         try:
             await self._cluster.create_event(event_body(self._body, notice, now=self._now))
@@ -303,8 +306,7 @@ class Pass:
     async def _remove_route(self) -> None:
         live = self._snapshot.route
         if live is not None:
-            uid = live["metadata"]["uid"]
-            await self._cluster.delete(VIRTUAL_SERVICE, self._namespace, self._name, uid=uid)
+            await self._remove(VIRTUAL_SERVICE, live)
 
     async def _write_apex(self, effect: WriteApex) -> None:
         body = template.render_apex(effect, namespace=self._namespace, deployment=self._name)
@@ -332,16 +334,19 @@ class Pass:
         await self._cluster.apply(SERVICE, self._owned(rendered, None), manager=MANAGER, force=False)
 
     async def _release(self, revision: Revision) -> None:
-        """The Deployment last: it tells that both were."""
-        rendered = template.render_service(revision, namespace=self._namespace, deployment=self._name)
-        await self._cluster.apply(SERVICE, rendered, manager=MANAGER)
-        live = self._deployment(revision.service)
-        operations = disowning_patch(live, self._body["metadata"]["uid"]) if live is not None else []
+        """The Deployment last: it tells that both were. What is gone is not made again."""
+        await self._confirm()
+        namespace, name, owner = self._namespace, revision.service, self._body["metadata"]["uid"]
+        with suppress(Missing):
+            # Services of revisions are not watched.
+            service = await self._cluster.read(SERVICE, namespace, name)
+            operations = disowning_patch(service, owner)
+            if operations:
+                await self._cluster.json_patch(SERVICE, namespace, name, operations)
+        live = self._deployment(name)
+        operations = disowning_patch(live, owner) if live is not None else []
         if operations:
-            name = revision.service
-            self._keep(
-                DEPLOYMENT, await self._cluster.json_patch(DEPLOYMENT, self._namespace, name, operations)
-            )
+            self._keep(DEPLOYMENT, await self._cluster.json_patch(DEPLOYMENT, namespace, name, operations))
 
     async def _scale(self, effect: Scale, live: Body | None) -> None:
         body = template.render_scale(effect, namespace=self._namespace)
@@ -357,6 +362,7 @@ class Pass:
     async def _delete(self, effect: DeleteRevision) -> None:
         await self._confirm()
         name = effect.revision.service
+        # Services of revisions are not watched: their EndpointSlices know the uid.
         for item in self._snapshot.slices:
             owners = item["metadata"].get("ownerReferences") or []
             service = next((ref for ref in owners if ref["kind"] == "Service" and ref["name"] == name), None)
@@ -365,7 +371,19 @@ class Pass:
                 break
         live = self._deployment(name)
         if live is not None:
-            await self._cluster.delete(DEPLOYMENT, self._namespace, name, uid=live["metadata"]["uid"])
+            await self._remove(DEPLOYMENT, live)
+
+    async def _remove(self, kind: Kind, live: Body) -> None:
+        """Deletes an object as it was seen."""
+        await self._confirm()
+        found = live["metadata"]
+        await self._cluster.delete(
+            kind,
+            self._namespace,
+            found["name"],
+            uid=found["uid"],
+            resource_version=found["resourceVersion"],
+        )
 
 
 def covers(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

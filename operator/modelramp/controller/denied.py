@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from modelramp.kube.errors import FieldConflict, Missing, Refused
 from modelramp.kube.kinds import VIRTUAL_SERVICE
-from modelramp.rollout.facts import APEX, FINALIZER, ROLLBACK, ROUTE
+from modelramp.rollout.facts import APEX, FINALIZER_WRITE, ROLLBACK, ROUTE
 
 ROUTER_MISSING = "RouterMissing"
 _REFUSED = {
     ROLLBACK: "SpecWriteRefused",
-    FINALIZER: "FinalizerRefused",
+    FINALIZER_WRITE: "FinalizerRefused",
     ROUTE: "RouteRefused",
     APEX: "RouteRefused",
 }

@@ -136,10 +136,13 @@ def _deletion(body: Body, children: Iterable[Body | None], *, since: datetime) -
     # As it stands, since the rest of the spec may be unreadable.
     policy = (body.get("spec") or {}).get("deletionPolicy")
     # The garbage collector takes its finalizer off when it has taken off the owner references.
-    released = any(child is not None and not child["metadata"].get("ownerReferences") for child in children)
+    # It does so with all of them: one alone lost its owner otherwise.
+    owned = [labels.owned_by(child, body["metadata"]["uid"]) for child in children if child is not None]
+    released = bool(owned) and not any(owned)
     return Deletion(
         since=since,
         orphan=policy == DeletionPolicy.ORPHAN or ORPHAN in finalizers or released,
+        endless=policy == DeletionPolicy.ORPHAN,
         foreground=FOREGROUND in finalizers,
     )
 

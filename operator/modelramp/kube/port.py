@@ -85,11 +85,20 @@ class Cluster(Protocol):
         """
         ...
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, resource_version: str | None = None
+    ) -> None:
         """Deletes the object of this uid; its dependants go in the background. Gone already is fine.
 
+        Args:
+            kind: the object's kind.
+            namespace: its namespace.
+            name: its name.
+            uid: the one that is meant.
+            resource_version: the state that was decided on; None: any.
+
         Raises:
-            Fenced: the object by that name has another uid.
+            Fenced: the object by that name has another uid, or has changed.
         """
         ...
 
