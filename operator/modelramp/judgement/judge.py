@@ -170,9 +170,13 @@ def _held(metric: MetricEvidence, check: Check, limit: float) -> Verdict:
 def _failed(alarm: Alarm, check: Check, plan: Plan) -> Verdict:
     if check.method is Method.THRESHOLD:
         return literal.failed(alarm, check, plan)
-    run, limit = alarm.run, alarm.limit
+    run, limit, relative = alarm.run, alarm.limit, alarm.relative
+    well = run.stable.k <= check.null * run.stable.n
+    if relative and well and clopper_pearson(run.candidate.k, run.candidate.n)[0] > check.null:
+        # Whichever alarm was first: who alone is surely over the limit too is told so, without comparison.
+        relative, limit = False, check.null
     text = f"{check.label} {figures(run.candidate)} in {duration(run.at - run.since)} is over "
-    if alarm.relative:
+    if relative:
         baseline = run.stable.k / run.stable.n if run.stable.n else 0.0
         limit = alarm.limit * baseline
         text += f"{alarm.limit:g} times that of stable, which had {percent(baseline)} in the same time"
