@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from modelramp.api.base import parse_time
 from modelramp.kube.kinds import DEPLOYMENT, ENDPOINT_SLICE, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE
 from property.actions import WEIGHTS
 from property.oracle import may_be_proved
@@ -286,13 +287,20 @@ class Watch:
         lagging = self._sim.world.leader.lagging or self._sim.world.rival
         return self._wanted_replicas if lagging else [self._sim.knobs["replicas"]]
 
+    def _is_overdue(self) -> bool:
+        """A deletion is past two drains and a minute: what is to go goes as it is."""
+        body = self._sim.world.cluster.get(MODEL_DEPLOYMENT, *KEY) or {"metadata": {}}
+        since = body["metadata"].get("deletionTimestamp")
+        limit = 2 * DRAIN + timedelta(minutes=1)
+        return since is not None and self._sim.world.now - parse_time(since) >= limit
+
     # -- workloads -----------------------------------------------------------------------------------------
 
     def _workload(self, event: str, kind: Kind, body: dict[str, Any]) -> None:
         name, sim = body["metadata"]["name"], self._sim
         weight = shares(sim.world.cluster.get(VIRTUAL_SERVICE, *KEY)).get(name, 0)
         if event == "DELETED":
-            if weight and sim.world.acting and name != KEY[1]:
+            if weight and sim.world.acting and name != KEY[1] and not self._is_overdue():
                 raise sim.broken(f"{kind} {name} is deleted with {weight} % of the traffic")
             return
         if kind != DEPLOYMENT:

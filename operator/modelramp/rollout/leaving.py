@@ -201,11 +201,11 @@ def _without_owner(view: View) -> list[Effect]:
     route, apex, stable = view.facts.route, view.facts.apex, view.status.stable
     workload = view.workload(stable.revision) if stable is not None else None
     effects: list[Effect] = []
-    if route is not None and not route.owned:
-        effects.append(RemoveRoute())
     if apex is not None and not apex.owned and stable is not None:
         effects.append(WriteApex(revision=view.revision(stable)))
-    if workload is not None and (effects or not workload.owned):
+    if workload is not None and (effects or not workload.owned or (route is not None and not route.owned)):
         # The Service loses its owner before the Deployment, and is not seen.
         effects.append(DeleteRevision(revision=workload.revision))
+    if route is not None and (effects or not route.owned):
+        effects.insert(0, RemoveRoute())
     return effects
