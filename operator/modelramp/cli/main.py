@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from modelramp.cli import baseline, operator, status
+from modelramp.cli import baseline, operator, status, why
 
 HELP = "Takes model versions to 100 % of live traffic in proved steps, and takes them back."
 
@@ -13,4 +13,5 @@ app.callback()(lambda: None)
 
 app.command("operator", context_settings=operator.CONTEXT)(operator.operator)
 app.command("status")(status.status)
+app.command("why")(why.why)
 app.command("baseline")(baseline.baseline)

@@ -1,0 +1,1 @@
+"""What the operator would have done: its own rules and judgement over scripted or past counts."""
