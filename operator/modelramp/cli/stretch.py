@@ -61,7 +61,7 @@ def stretch_of(
     if since is None:
         return None
     begun = known or Evidence(scope=scope, since=since)
-    view = outline(replace(facts, status=status, checkpoint=begun, deletion=None))
+    view = outline(replace(facts, status=status, checkpoint=begun))
     subject = subject_of((metadata["namespace"], metadata["name"]), view)
     if subject is None:
         return None

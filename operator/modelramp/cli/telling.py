@@ -93,10 +93,10 @@ def _near(block: Block) -> str:
     parts = []
     if block.proof is not None:
         full = block.proof >= 1.0
-        parts.append("the proof is complete" if full else f"{block.proof:.0%} of the proof is there")
+        parts.append("the proof is complete" if full else f"{100 * block.proof:.0f} % of the proof is there")
     if block.alarm is not None:
         raised = block.alarm >= 1.0
-        parts.append("the alarm is raised" if raised else f"{block.alarm:.0%} of what raises an alarm")
+        parts.append("the alarm is raised" if raised else f"{100 * block.alarm:.0f} % of what raises an alarm")
     return "; ".join(parts)
 
 
