@@ -115,15 +115,17 @@ def blocks(
     for entry in shown.status.analysis or []:
         rule = known.get(entry.metric)
         metric = evidence.metrics.get(entry.metric) if evidence is not None else None
-        counted = rule is not None and plan is not None and metric is not None
+        proof = alarm = None
+        if rule is not None and plan is not None and metric is not None:
+            proof, alarm = to_proof(metric, rule, plan), to_alarm(metric, rule, plan)
         made.append(
             Block(
                 entry=entry,
                 check=_seen(check_of(shown, entry), entry, metric),
                 is_share=entry.interval is not None or rule is None or rule.method is Method.SEQUENTIAL,
                 higher=rule is not None and rule.direction is Direction.HIGHER,
-                proof=to_proof(metric, rule, plan) if counted else None,  # type: ignore[arg-type]
-                alarm=to_alarm(metric, rule, plan) if counted else None,  # type: ignore[arg-type]
+                proof=proof,
+                alarm=alarm,
                 points=points(looks, rule, plan) if rule is not None and plan is not None else (),
             )
         )

@@ -1,4 +1,4 @@
-"""The stretch of looks that is judged, or that ended a rollout: derived from the object as the operator does."""
+"""The stretch of looks that is judged, or that ended a rollout, derived as the operator derives it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ class Stretch:
 
 
 def stretch_of(
-    body: Mapping[str, Any], *, now: datetime, rejection: RejectedRevision | None, live: Evidence | None = None
+    body: Mapping[str, Any],
+    *,
+    now: datetime,
+    rejection: RejectedRevision | None,
+    live: Evidence | None = None,
 ) -> Stretch | None:
     """What is judged now, or was when the wanted version was taken back; None: nothing.
 

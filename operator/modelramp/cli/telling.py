@@ -93,10 +93,10 @@ def _near(block: Block) -> str:
     parts = []
     if block.proof is not None:
         full = block.proof >= 1.0
-        parts.append("the proof is complete" if full else f"{100 * block.proof:.0f} % of the proof is there")
+        parts.append("the proof is complete" if full else f"proof at {100 * block.proof:.0f} %")
     if block.alarm is not None:
         raised = block.alarm >= 1.0
-        parts.append("the alarm is raised" if raised else f"{100 * block.alarm:.0f} % of what raises an alarm")
+        parts.append("the alarm is raised" if raised else f"alarm at {100 * block.alarm:.0f} %")
     return "; ".join(parts)
 
 
@@ -116,7 +116,7 @@ def _looks(console: Console, account: Account, block: Block) -> list[Text]:
     lines = chart(
         columns,
         limit=entry.threshold,
-        said=lambda number: value(number, block),
+        said=lambda number: percent(number) if block.is_share else f"{number:.3g}",
         is_bad=is_bad,
         plain=not is_terminal or not console.encoding.startswith("utf"),
     )

@@ -31,7 +31,7 @@ async def looks(source: Source, subject: Subject, *, until: int) -> AsyncIterato
     interval, book = subject.plan.interval, Book()
     book.track(subject)
     stored = begun(subject)
-    counted = min((counted_until(stored, check.name, subject.plan) for check in subject.plan.checks))
+    counted = min(counted_until(stored, check.name, subject.plan) for check in subject.plan.checks)
     first = -(-counted // interval) * interval + interval
     for at in range(first, until + 1, interval):
         for question in book.questions(interval, at):

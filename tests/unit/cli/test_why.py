@@ -56,7 +56,10 @@ async def account(
 def text(told: Account, width: int = 100, *, terminal: bool = False) -> str:
     """As it is printed, without colours."""
     file = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    tell(Console(file=file, width=width, color_system=None, force_terminal=terminal), told)
+    console = Console(
+        file=file, width=width, color_system=None, force_terminal=terminal, _environ={"TERM": "xterm"}
+    )
+    tell(console, told)
     file.flush()
     file.seek(0)
     return file.read()
@@ -80,13 +83,13 @@ async def test_a_hold_says_what_is_missing(worlds: Worlds) -> None:
     world = worlds("holding")
     told = await account(world)
     shown = text(told)
-    assert "still missing: 40 s of the hold of 60 s\n" in shown
-    assert re.search(r"^  error rate  pass$", shown, re.MULTILINE)
+    assert re.search(r"^  still missing: 40 s of the hold of 60 s *$", shown, re.MULTILINE)
+    assert re.search(r"^  error rate  pass *$", shown, re.MULTILINE)
     assert (
         "value 0 % (95 % range 0–3.6 %), n = 100; limit 5 %; stable has 0 %"
         in words(shown)
     )
-    assert "the proof is complete; 0 % of what raises an alarm" in shown
+    assert "the proof is complete; alarm at 0 %" in shown
     assert f"    {world.status['analysis'][0]['query']}\n" in shown
     assert "from status, written 18 s ago (12:01:02 UTC)" in shown
     assert "give --prometheus URL to see its looks" in shown
@@ -99,7 +102,7 @@ async def test_what_is_not_proved_says_how_much_is_missing(worlds: Worlds) -> No
     assert "still missing: the proof of “error rate”, in about 48 s at this rate" in shown
     assert "error rate watching" in shown
     assert "about 2,404 more requests at this rate" in shown
-    assert re.search(r"\d+ % of the proof is there; \d+ % of what raises an alarm", shown)
+    assert re.search(r"proof at \d+ %; alarm at \d+ %", shown)
 
 
 async def test_a_rollback_says_why_with_its_figures(worlds: Worlds) -> None:
@@ -159,7 +162,7 @@ async def test_without_the_leader_it_says_how_old_status_is(worlds: Worlds) -> N
     told = await account(worlds("holding"), leader="you may not get services/proxy")
     line = next(line for line in text(told).splitlines() if "from status" in line)
     assert "written 18 s ago" in line
-    assert line.endswith("you may not get services/proxy")
+    assert line.rstrip().endswith("you may not get services/proxy")
 
 
 async def test_looks_are_recomputed_as_they_were_seen(worlds: Worlds) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def world() -> World:
     """A world at about the present time, 20 s into the first step to 1.1.0."""
     made = World()
-    made.now = datetime.now(UTC) - timedelta(seconds=25)
+    made.now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=25)
     made.deploy("1.0.0")
     made.settle()
     made.deploy("1.1.0")
@@ -48,7 +48,7 @@ def kubeconfig(server: ApiServer, tmp_path: Path) -> Path:
 
 def run(kubeconfig: Path, *arguments: str, **environment: str) -> Result:
     """The command in this process."""
-    given = {"KUBECONFIG": str(kubeconfig), "COLUMNS": "120", "MODELRAMP_PROMETHEUS_URL": ""} | environment
+    given = {"KUBECONFIG": str(kubeconfig), "COLUMNS": "160", "MODELRAMP_PROMETHEUS_URL": ""} | environment
     return CliRunner().invoke(app, ["why", *arguments], env=given)
 
 
