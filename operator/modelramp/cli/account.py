@@ -172,13 +172,13 @@ def missing(shown: Picture, found: Sequence[Block]) -> tuple[str, ...] | None:
 
 
 def _lacking(block: Block) -> str:
-    name = block.check.label
+    name = block.entry.metric
     if block.check.verdict == BLIND:
-        return f"data for “{name}”"
+        return f"data for {name}"
     if block.check.verdict == FAIL:
-        return f"“{name}” fails"
+        return f"{name} fails"
     soon = f", in about {seconds(block.entry.eta)} at this rate" if block.entry.eta is not None else ""
-    return f"the proof of “{name}”{soon}"
+    return f"proof for {name}{soon}"
 
 
 def _seen(check: Check, entry: AnalysisStatus, metric: MetricEvidence | None) -> Check:

@@ -1,4 +1,4 @@
-"""Asks all who know: the object, the leader, and Prometheus; what is missing of it is said, and no failure."""
+"""Asks all who know: the object, the leader, and Prometheus; who does not answer is no failure."""
 
 from __future__ import annotations
 

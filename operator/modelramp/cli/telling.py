@@ -93,10 +93,10 @@ def _near(block: Block) -> str:
     parts = []
     if block.proof is not None:
         full = block.proof >= 1.0
-        parts.append("the proof is complete" if full else f"proof at {100 * block.proof:.0f} %")
+        parts.append("the proof is complete" if full else f"proof at {int(100 * block.proof)} %")
     if block.alarm is not None:
         raised = block.alarm >= 1.0
-        parts.append("the alarm is raised" if raised else f"alarm at {100 * block.alarm:.0f} %")
+        parts.append("the alarm is raised" if raised else f"alarm at {int(100 * block.alarm)} %")
     return "; ".join(parts)
 
 

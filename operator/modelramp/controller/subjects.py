@@ -1,4 +1,4 @@
-"""From what follows of the facts to what is to be observed: the same for the operator and for who looks on."""
+"""What is to be observed, from what follows of the facts: the same for the operator and for who looks on."""
 
 from __future__ import annotations
 

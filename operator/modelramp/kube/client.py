@@ -176,7 +176,8 @@ class Client:
             Refused: we may not `get services/proxy` there.
             Unavailable: nothing behind the Service answers.
         """
-        return await self._request("GET", SERVICE, SERVICE.path(namespace, service, f"proxy{path}"), verb="get")
+        proxy = SERVICE.path(namespace, service, f"proxy{path}")
+        return await self._request("GET", SERVICE, proxy, verb="get")
 
     async def create(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         """Creates a namespaced object, and gives it as it is now.

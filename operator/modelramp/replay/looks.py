@@ -1,4 +1,4 @@
-"""The looks of a stretch of time, one after the other: the operator's own replay, with each state in between."""
+"""The looks of a stretch of time, one after the other: the operator's own replay, state by state."""
 
 from __future__ import annotations
 

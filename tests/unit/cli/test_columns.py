@@ -10,7 +10,9 @@ from modelramp.cli.columns import HEIGHT, MARGIN, Column, chart
 from modelramp.cli.wording import percent
 
 
-def drawn(*values: float | None, limit: float = 0.05, plain: bool = False, near: float | None = None) -> list[str]:
+def drawn(
+    *values: float | None, limit: float = 0.05, plain: bool = False, near: float | None = None
+) -> list[str]:
     """The lines of a chart of shares."""
     columns = [Column(value, near) for value in values]
     lines = chart(columns, limit=limit, said=percent, is_bad=lambda value: value > limit, plain=plain)
@@ -71,7 +73,11 @@ def test_anything_can_be_drawn(values: list[float | None], limit: float, *, plai
     """Whatever was seen: as many lines and columns as there should be."""
     columns = [Column(value) for value in values]
     lines = chart(
-        columns, limit=limit, said=lambda value: f"{value:.4g}", is_bad=lambda value: value > limit, plain=plain
+        columns,
+        limit=limit,
+        said=lambda value: f"{value:.4g}",
+        is_bad=lambda value: value > limit,
+        plain=plain,
     )
     assert len(lines) == HEIGHT
     assert max(len(line.plain) for line in lines) <= len(values) + MARGIN

@@ -99,7 +99,7 @@ async def test_what_is_not_proved_says_how_much_is_missing(worlds: Worlds) -> No
     """The hold is over: the open check is named, with the time it needs at this rate."""
     told = await account(worlds("not proved"))
     shown = words(text(told))
-    assert "still missing: the proof of “error rate”, in about 48 s at this rate" in shown
+    assert "still missing: proof for error-rate, in about 48 s at this rate" in shown
     assert "error rate watching" in shown
     assert "about 2,404 more requests at this rate" in shown
     assert re.search(r"proof at \d+ %; alarm at \d+ %", shown)
@@ -130,7 +130,7 @@ async def test_who_is_blind_misses_data(worlds: Worlds) -> None:
     shown = words(text(await account(worlds("blind"))))
     assert "error rate no data" in shown
     assert "no data of the candidate since 12:01:21 UTC" in shown
-    assert "still missing: data for “error rate”; data for “over 500 ms”" in shown
+    assert "still missing: data for error-rate; data for latency" in shown
 
 
 @pytest.mark.parametrize("state", ["first", "healthy", "deploying", "failed"])
@@ -293,7 +293,7 @@ async def test_json_has_the_same_keys_in_every_state(worlds: Worlds, state: str)
         assert check["verdict"] in ("Pass", "Fail", "Inconclusive")
     if state == "rolled back":
         (errors, _) = found["checks"]
-        assert (errors["verdict"], errors["tier"], errors["n"], errors["value"]) == ("Fail", "Critical", 150, 0.3)
+        assert [errors[key] for key in ("verdict", "tier", "n", "value")] == ["Fail", "Critical", 150, 0.3]
         assert found["rejection"]["reason"] == "ErrorRate"
         assert [look["bad"] for look in errors["looks"]] == [15, 15, 15]
     if state == "holding":
