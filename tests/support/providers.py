@@ -36,7 +36,7 @@ def _counted(world: World, service: str, check: str) -> dict[int, tuple[float, f
     """All requests and the bad ones so far, by second since the start."""
     origin = int(START.timestamp())
     total, bad = _OLD, 0
-    found: dict[int, tuple[float, float]] = {at: (total, bad) for at in range(-_BEFORE, 1)}
+    found: dict[int, tuple[float, float]] = dict.fromkeys(range(-_BEFORE, 1), (total, bad))
     for at in sorted(world.meter.history):
         seen = world.meter.seen(at, service, check)
         if isinstance(seen, Counts):

@@ -20,10 +20,7 @@ _LISTS: dict[str, Callable[[World], list[dict[str, Any]]]] = {
     f"/apis/modelramp.dev/v1alpha1/namespaces/{KEY[0]}/modeldeployments": lambda world: [world.body],
     f"/apis/events.k8s.io/v1/namespaces/{KEY[0]}/events": lambda world: world.cluster.events,
 }
-_LIVE = (
-    "/api/v1/namespaces/modelramp-system/services/modelramp:http/proxy"
-    f"/api/evidence/{KEY[0]}/{KEY[1]}"
-)
+_LIVE = f"/api/v1/namespaces/modelramp-system/services/modelramp:http/proxy/api/evidence/{KEY[0]}/{KEY[1]}"
 
 
 class ApiServer:

@@ -66,9 +66,7 @@ def test_figures_below_zero() -> None:
 
 
 @pytest.mark.parametrize("plain", [False, True])
-@given(
-    values=st.lists(st.none() | st.floats(-1e9, 1e9), min_size=1, max_size=60), limit=st.floats(-1e6, 1e6)
-)
+@given(values=st.lists(st.none() | st.floats(-1e9, 1e9), min_size=1, max_size=60), limit=st.floats(-1e6, 1e6))
 def test_anything_can_be_drawn(values: list[float | None], limit: float, *, plain: bool) -> None:
     """Whatever was seen: as many lines and columns as there should be."""
     columns = [Column(value) for value in values]

@@ -85,10 +85,7 @@ async def test_a_hold_says_what_is_missing(worlds: Worlds) -> None:
     shown = text(told)
     assert re.search(r"^  still missing: 40 s of the hold of 60 s *$", shown, re.MULTILINE)
     assert re.search(r"^  error rate  pass *$", shown, re.MULTILINE)
-    assert (
-        "value 0 % (95 % range 0–3.6 %), n = 100; limit 5 %; stable has 0 %"
-        in words(shown)
-    )
+    assert "value 0 % (95 % range 0–3.6 %), n = 100; limit 5 %; stable has 0 %" in words(shown)
     assert "the proof is complete; alarm at 0 %" in shown
     assert f"    {world.status['analysis'][0]['query']}\n" in shown
     assert "from status, written 18 s ago (12:01:02 UTC)" in shown
@@ -255,9 +252,7 @@ async def test_a_provider_that_is_down_is_said(worlds: Worlds) -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 @pytest.mark.parametrize("state", STATES)
-async def test_no_line_but_a_query_is_wider_than_the_terminal(
-    worlds: Worlds, state: str, width: int
-) -> None:
+async def test_no_line_but_a_query_is_wider_than_the_terminal(worlds: Worlds, state: str, width: int) -> None:
     """Every state at every width, with charts where there are looks."""
     world = worlds(state)
     source = provider(world, *services(world))

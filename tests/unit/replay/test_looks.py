@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from modelramp.controller.book import Book, Subject
-from modelramp.judgement.evidence import Evidence
 from modelramp.judgement.plan import Plan, error_rate
 from modelramp.judgement.verdict import Arm
 from modelramp.metrics.port import SourceError
 from modelramp.metrics.service import ServiceRef
 from modelramp.replay.looks import Range, looks
 from support.counterstore import CounterStore
+
+if TYPE_CHECKING:
+    from modelramp.judgement.evidence import Evidence
 
 NEW, OLD = ServiceRef("shop", "fraud-2", 80), ServiceRef("shop", "fraud-1", 80)
 ZERO = datetime(2026, 1, 1, 12, tzinfo=UTC)
