@@ -49,7 +49,7 @@ class Replay:
 
     looks: tuple[tuple[int, Evidence], ...]
     analysis: tuple[AnalysisStatus, ...]
-    evidence: Evidence | None
+    evidence: Evidence
 
 
 async def gather(
@@ -186,7 +186,9 @@ async def replayed(provider: port.Source | None, stretch: Stretch, shown: Pictur
     ranged = Range(provider, end=until)
     try:
         history = [item async for item in looks(ranged, subject, until=until)]
-        evidence = history[-1][1] if history else None
+        if not history:
+            return "the counters of its first look are not complete yet"
+        evidence = history[-1][1]
         if stretch.evidence is not None and stretch.until is None:
             # From where the operator wrote it down: that has in it what the step before handed on.
             evidence = stretch.evidence

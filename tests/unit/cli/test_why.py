@@ -15,6 +15,7 @@ from rich.console import Console
 from modelramp.cli.account import Basis
 from modelramp.cli.figures import document
 from modelramp.cli.gathering import Leader, account_of, answered, replayed
+from modelramp.cli.picture import picture
 from modelramp.cli.stretch import stretch_of
 from modelramp.cli.telling import tell
 from modelramp.controller.live import Live
@@ -45,7 +46,7 @@ async def account(
 ) -> Account:
     """What there is to say of the world, some seconds later."""
     now = world.now + timedelta(seconds=after)
-    shown = replace(look(world), now=now)
+    shown = picture(world.body, now=now)
     live = leader.evidence if isinstance(leader, Leader) else None
     stretch = stretch_of(world.body, now=now, rejection=shown.rejection, live=live)
     replay = await replayed(source, stretch, shown) if stretch is not None else None
@@ -240,12 +241,21 @@ async def test_a_gap_is_not_drawn_as_zero(worlds: Worlds) -> None:
     assert "······" in text(told, terminal=True)
 
 
+async def test_before_the_first_look_there_is_nothing_to_recompute(worlds: Worlds) -> None:
+    """Status stays the newest, and it is said why there is no chart."""
+    world = worlds("entered")
+    source = provider(world, *services(world))
+    told = await account(world, source=source, after=SETTLED)
+    assert (told.basis, source.asked) == (Basis.STATUS, [])
+    assert "the counters of its first look are not complete yet" in text(told)
+
+
 async def test_a_provider_that_is_down_is_said(worlds: Worlds) -> None:
     """Verdicts of status stay, with a sentence in place of the chart."""
     world = worlds("holding")
     source = provider(world, *services(world))
     source.fault = "connection refused"
-    told = await account(world, source=source)
+    told = await account(world, source=source, after=SETTLED)
     assert told.basis is Basis.STATUS
     assert "its looks could not be recomputed: connection refused" in words(text(told))
 

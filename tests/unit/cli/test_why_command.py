@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world() -> World:
-    """A world at about the present time, 20 s into the first step to 1.1.0."""
+    """A world of just before, 20 s into the first step to 1.1.0 and a minute after it."""
     made = World()
-    made.now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=25)
+    made.now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=80)
     made.deploy("1.0.0")
     made.settle()
     made.deploy("1.1.0")
