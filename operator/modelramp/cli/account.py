@@ -59,6 +59,8 @@ class Block:
         check: the same in words.
         is_share: its value is a share of requests; otherwise it is a figure of its own unit.
         higher: higher values are the better ones.
+        line: the limit that each look can be held against.
+        ratio: how many times stable is forgiven, where the verdict is about that and not about the limit.
         proof, alarm: how near they are; 1 and over: there; None: not known.
         points: its looks, from the oldest; empty: nobody was asked.
     """
@@ -67,6 +69,8 @@ class Block:
     check: Check
     is_share: bool
     higher: bool
+    line: float
+    ratio: float | None
     proof: float | None
     alarm: float | None
     points: tuple[Point, ...]
@@ -115,6 +119,8 @@ def blocks(
     for entry in shown.status.analysis or []:
         rule = known.get(entry.metric)
         metric = evidence.metrics.get(entry.metric) if evidence is not None else None
+        raised = metric.alarm if metric is not None and entry.verdict == Outcome.FAIL else None
+        ratio = raised.limit if raised is not None and raised.relative else None
         proof = alarm = None
         if rule is not None and plan is not None and metric is not None:
             proof, alarm = to_proof(metric, rule, plan), to_alarm(metric, rule, plan)
@@ -124,6 +130,8 @@ def blocks(
                 check=_seen(check_of(shown, entry), entry, metric),
                 is_share=entry.interval is not None or rule is None or rule.method is Method.SEQUENTIAL,
                 higher=rule is not None and rule.direction is Direction.HIGHER,
+                line=rule.null if ratio is not None and rule is not None else entry.threshold,
+                ratio=ratio,
                 proof=proof,
                 alarm=alarm,
                 points=points(looks, rule, plan) if rule is not None and plan is not None else (),

@@ -11,7 +11,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-HEIGHT = 5
+HEIGHT, LOW = 5, 2
+"""Rows of a chart, and of one in which every value is zero."""
+
 MARGIN = 16
 """Columns of a terminal that the figures at the left and the word at the right take."""
 
@@ -37,7 +39,7 @@ def chart(
     is_bad: Callable[[float], bool],
     plain: bool,
 ) -> list[Text]:
-    """The lines of the chart, top first; the last is how near an alarm was, if that is known.
+    """The lines of the chart, top first; the last is how near an alarm was, if it was near at all.
 
     Args:
         columns: from the oldest to the newest.
@@ -49,13 +51,15 @@ def chart(
     values = [column.value for column in columns if column.value is not None]
     low, top = min([0.0, limit, *values]), max([limit, *values])
     span = (top - low) or 1.0
-    at_limit = _row((limit - low) / span)
-    labels = {HEIGHT - 1: said(top), 0: said(low)} | {at_limit: said(limit)}
+    height = HEIGHT if any(values) else LOW
+    at_limit = min(height - 1, max(0, math.ceil((limit - low) / span * height) - 1))
+    labels = {height - 1: said(top), 0: said(low)} | {at_limit: said(limit)}
     lines = []
-    for row in reversed(range(HEIGHT)):
+    for row in reversed(range(height)):
         line = _label(labels.get(row, ""), plain=plain)
         for column in columns:
-            sign = _cell(column.value, row=row, low=low, span=span, plain=plain)
+            level = None if column.value is None else (column.value - low) / span * height - row
+            sign = _cell(level, row=row, plain=plain)
             style = "red" if column.value is not None and is_bad(column.value) else "green"
             if sign == " " and row == at_limit:
                 sign, style = _LINE[plain], "dim"
@@ -63,28 +67,23 @@ def chart(
         if row == at_limit:
             line.append(" limit", style="dim")
         lines.append(line)
-    if any(column.alarm is not None for column in columns):
+    if any(column.alarm for column in columns):
         lines.append(_alarms(columns, plain=plain))
     return lines
-
-
-def _row(height: float) -> int:
-    """The row in which a height of 0 to 1 ends."""
-    return min(HEIGHT - 1, max(0, math.ceil(height * HEIGHT) - 1))
 
 
 def _label(text: str, *, plain: bool) -> Text:
     return Text(f"{text[:_LABEL]:>{_LABEL}} {_EDGE[plain]}", style="dim", no_wrap=True)
 
 
-def _cell(value: float | None, *, row: int, low: float, span: float, plain: bool) -> str:
+def _cell(level: float | None, *, row: int, plain: bool) -> str:
+    """The sign of a value that reaches so many rows over the bottom of this one."""
     signs = _SIGNS if plain else _BLOCKS
-    if value is None:
+    if level is None:
         return _NOTHING[plain] if row == 0 else " "
-    height = (value - low) / span * HEIGHT - row
     # What is over zero is seen, however little it is.
-    least = 1 if row == 0 and value > low else 0
-    return signs[max(least, min(8, round(8 * height)))]
+    least = 1 if row == 0 and level > 0.0 else 0
+    return signs[max(least, min(8, round(8 * level)))]
 
 
 def _alarms(columns: Sequence[Column], *, plain: bool) -> Text:

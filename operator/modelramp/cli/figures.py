@@ -49,6 +49,7 @@ def _block(block: Block) -> dict[str, Any]:
         "interval": entry.interval,
         "n": entry.n,
         "limit": entry.threshold,
+        "stableRatio": block.ratio,
         "stable": entry.baseline,
         "etaSeconds": entry.eta,
         "message": entry.message,

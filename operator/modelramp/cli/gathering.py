@@ -179,7 +179,7 @@ def _why(error: ClusterError, operator_namespace: str) -> str:
 async def replayed(provider: port.Source | None, stretch: Stretch, shown: Picture) -> Replay | str:
     """The looks as the operator took them up to what is settled now, or why there are none."""
     if provider is None:
-        return "give --prometheus URL to see its looks"
+        return "give --prometheus URL to see the looks"
     subject, interval = stretch.subject, stretch.subject.plan.interval
     settled = int((shown.now.timestamp() - Timing().delay) // interval) * interval
     until = settled if stretch.until is None else stretch.until
@@ -187,7 +187,7 @@ async def replayed(provider: port.Source | None, stretch: Stretch, shown: Pictur
     try:
         history = [item async for item in looks(ranged, subject, until=until)]
         if not history:
-            return "the counters of its first look are not complete yet"
+            return "the counters of the first look are not complete yet"
         evidence = history[-1][1]
         if stretch.evidence is not None and stretch.until is None:
             # From where the operator wrote it down: that has in it what the step before handed on.
@@ -195,7 +195,7 @@ async def replayed(provider: port.Source | None, stretch: Stretch, shown: Pictur
             async for _, after in looks(ranged, replace(subject, checkpoint=evidence), until=until):
                 evidence = after
     except SourceError as error:
-        return f"its looks could not be recomputed: {error}"
+        return f"the looks could not be recomputed: {error}"
     queries = {entry.metric: entry.query for entry in shown.status.analysis or []}
     verdicts = judge(evidence, subject.plan, now=shown.now)
     return Replay(

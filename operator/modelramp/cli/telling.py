@@ -43,6 +43,8 @@ def tell(console: Console, account: Account) -> None:
         console.print(_indented(Text("no check has been judged: there are no figures yet", style="dim")))
         return
     console.print(_indented(_origin(account)))
+    if account.unseen is not None:
+        console.print(_indented(Text(plain(account.unseen), style="dim")))
     for block in account.blocks:
         console.print()
         _tell(console, account, block)
@@ -75,13 +77,19 @@ def figures(block: Block, *, baking: bool) -> str:
         said += f" (95 % range {percent(low).removesuffix(' %')}–{percent(high)})"
     parts = [
         f"{said}, n = {entry.n:,}",
-        # After the promotion the alarm has a limit of its own, tighter than the one that was proved.
-        f"{'alarm over' if baking else 'limit'} {value(entry.threshold, block)}",
+        _limit(block, baking=baking),
         f"stable has {value(entry.baseline, block)}",
     ]
     if entry.eta is not None:
         parts.append(f"decided in about {seconds(entry.eta)}")
     return "; ".join(parts)
+
+
+def _limit(block: Block, *, baking: bool) -> str:
+    if block.ratio is not None:
+        return f"limit {block.ratio:g} × stable"
+    # After the promotion the alarm has a limit of its own, tighter than the one that was proved.
+    return f"{'alarm over' if baking else 'limit'} {value(block.entry.threshold, block)}"
 
 
 def value(number: float | None, block: Block) -> str:
@@ -91,7 +99,7 @@ def value(number: float | None, block: Block) -> str:
 
 def _near(block: Block) -> str:
     parts = []
-    if block.proof is not None:
+    if block.proof is not None and block.check.verdict != FAIL:
         full = block.proof >= 1.0
         parts.append("the proof is complete" if full else f"proof at {int(100 * block.proof)} %")
     if block.alarm is not None:
@@ -101,21 +109,21 @@ def _near(block: Block) -> str:
 
 
 def _looks(console: Console, account: Account, block: Block) -> list[Text]:
-    """The chart of its looks and what its columns are; one line where there are none."""
-    found, entry = block.points, block.entry
+    """The chart of its looks, and what its columns are; nothing where there are none."""
+    found = block.points
     if not found:
-        return [Text(plain(account.unseen), style="dim")] if account.unseen else []
+        return []
     is_terminal = console.is_terminal and not console.is_dumb_terminal
     cells = max(_SHORTEST, console.width - _INNER - MARGIN)
     each = -(-len(found) // cells)
     columns = [_column(found[start : start + each], block) for start in range(0, len(found), each)]
 
     def is_bad(number: float) -> bool:
-        return number < entry.threshold if block.higher else number > entry.threshold
+        return number < block.line if block.higher else number > block.line
 
     lines = chart(
         columns,
-        limit=entry.threshold,
+        limit=block.line,
         said=lambda number: percent(number) if block.is_share else f"{number:.3g}",
         is_bad=is_bad,
         plain=not is_terminal or not console.encoding.startswith("utf"),
@@ -159,4 +167,4 @@ def _origin(account: Account) -> Text:
 
 
 def _indented(part: RenderableType, *, by: int = _OUTER) -> RenderableType:
-    return Padding(part, (0, 0, 0, by))
+    return Padding(part, (0, 0, 0, by), expand=False)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelramp.cli.columns import HEIGHT, MARGIN, Column, chart
+from modelramp.cli.columns import HEIGHT, LOW, MARGIN, Column, chart
 from modelramp.cli.wording import percent
 
 
@@ -50,7 +50,12 @@ def test_the_alarm_has_a_line_of_its_own() -> None:
     """Half way to an alarm is half a column; without any alarm to speak of there is no such line."""
     assert drawn(0.0, near=0.5)[-1] == "   alarm ┤▄"
     assert drawn(0.0, near=3.0)[-1] == "   alarm ┤█"
-    assert len(drawn(0.0)) == HEIGHT
+    assert len(drawn(0.1)) == len(drawn(0.1, near=0.0)) == HEIGHT
+
+
+def test_what_was_never_bad_takes_little_room() -> None:
+    """Zero and the limit, each with its line."""
+    assert drawn(0.0, 0.0, None) == ["     5 % ┤╌╌╌ limit", "     0 % ┤  ·"]
 
 
 def test_figures_below_zero() -> None:
@@ -77,5 +82,5 @@ def test_anything_can_be_drawn(values: list[float | None], limit: float, *, plai
         is_bad=lambda value: value > limit,
         plain=plain,
     )
-    assert len(lines) == HEIGHT
+    assert len(lines) == (HEIGHT if any(values) else LOW)
     assert max(len(line.plain) for line in lines) <= len(values) + MARGIN

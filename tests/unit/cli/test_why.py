@@ -90,7 +90,7 @@ async def test_a_hold_says_what_is_missing(worlds: Worlds) -> None:
     assert "the proof is complete; alarm at 0 %" in shown
     assert f"    {world.status['analysis'][0]['query']}\n" in shown
     assert "from status, written 18 s ago (12:01:02 UTC)" in shown
-    assert "give --prometheus URL to see its looks" in shown
+    assert "give --prometheus URL to see the looks" in shown
 
 
 async def test_what_is_not_proved_says_how_much_is_missing(worlds: Worlds) -> None:
@@ -204,6 +204,20 @@ async def test_looks_of_a_rollback_end_with_it(worlds: Worlds) -> None:
     assert errors.entry.n == 150
 
 
+async def test_a_comparison_with_stable_is_no_limit() -> None:
+    """Worse than stable, though within the limit: the ratio is named, the chart has the limit."""
+    world = STATES["healthy"]()
+    world.meter.bad = {("1.1.0", "error-rate"): 0.02}
+    world.deploy("1.1.0")
+    world.run(58, until=lambda: "rollback" in world.body["spec"])
+    told = await account(world, source=provider(world, *services(world)), after=SETTLED)
+    shown = words(text(told))
+    assert "limit 1.25 × stable; stable has 0 %" in shown
+    assert told.blocks[0].line == 0.05
+    assert "5 % |---" in shown
+    assert "the alarm is raised" in shown
+
+
 async def test_a_rollback_whose_evidence_is_gone_is_recomputed_whole(worlds: Worlds) -> None:
     """Status may have dropped the counts: then all looks since the rollout began are shown."""
     world = worlds("rolled back")
@@ -247,7 +261,7 @@ async def test_before_the_first_look_there_is_nothing_to_recompute(worlds: World
     source = provider(world, *services(world))
     told = await account(world, source=source, after=SETTLED)
     assert (told.basis, source.asked) == (Basis.STATUS, [])
-    assert "the counters of its first look are not complete yet" in text(told)
+    assert "the counters of the first look are not complete yet" in text(told)
 
 
 async def test_a_provider_that_is_down_is_said(worlds: Worlds) -> None:
@@ -257,7 +271,7 @@ async def test_a_provider_that_is_down_is_said(worlds: Worlds) -> None:
     source.fault = "connection refused"
     told = await account(world, source=source, after=SETTLED)
     assert told.basis is Basis.STATUS
-    assert "its looks could not be recomputed: connection refused" in words(text(told))
+    assert "the looks could not be recomputed: connection refused" in words(text(told))
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

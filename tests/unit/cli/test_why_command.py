@@ -120,7 +120,7 @@ def test_prometheus_from_the_environment(kubeconfig: Path) -> None:
     """An address where nothing listens: exit code 0, the verdicts, and why there is no chart."""
     done = run(kubeconfig, "fraud", "-o", "json", MODELRAMP_PROMETHEUS_URL="http://127.0.0.1:1")
     found = told(done)
-    assert "its looks could not be recomputed: Prometheus http://127.0.0.1:1" in found["looksTrouble"]
+    assert "the looks could not be recomputed: Prometheus http://127.0.0.1:1" in found["looksTrouble"]
     assert [check["verdict"] for check in found["checks"]] == ["Pass", "Pass"]
 
 
