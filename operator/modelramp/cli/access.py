@@ -1,4 +1,4 @@
-"""Reads from a cluster what `modelramp status` shows, and says in a person's words why it cannot."""
+"""Reads from a cluster what `modelramp status` and `why` show, and says in a person's words why it cannot."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from modelramp.kube.kinds import MODEL_DEPLOYMENT, Kind
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-    from modelramp.kube.port import Cluster
+    from modelramp.kube.client import Client
 
 _EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 _KUBECONFIG = "~/.kube/config"
+OPERATOR_SERVICE = "modelramp:http"
+"""The operator's Service and the port of its HTTP server."""
+
 _NAMES = 5
 _SOON, _LATER = 1.0, 5.0
 
@@ -66,7 +69,7 @@ class Source:
     """
 
     def __init__(
-        self, cluster: Cluster, *, address: str, namespace: str, name: str, clock: Callable[[], float]
+        self, cluster: Client, *, address: str, namespace: str, name: str, clock: Callable[[], float]
     ) -> None:
         self._cluster = cluster
         self._address = address
@@ -96,6 +99,15 @@ class Source:
                 _unknown(self._name, self._namespace, [item["metadata"]["name"] for item in bodies])
             )
         return Sight(body=body, notes=await self._read_notes(body["metadata"]))
+
+    async def live(self, operator_namespace: str) -> dict[str, Any]:
+        """What the operator answers about the object at this moment, by way of its Service.
+
+        Raises:
+            ClusterError: it cannot be asked, or has no answer.
+        """
+        path = f"/api/evidence/{self._namespace}/{self._name}"
+        return await self._cluster.proxied(operator_namespace, OPERATOR_SERVICE, path)
 
     def unreachable(self, error: Unavailable) -> Failure:
         """There was no answer, not even once."""

@@ -41,10 +41,11 @@ def checks(picture: Picture) -> list[Check]:
     judged = (picture.step is not None and picture.step.index > 0) or picture.bake is not None
     if not judged and picture.rejection is None:
         return []
-    return [_check(picture, entry) for entry in picture.status.analysis or []]
+    return [check_of(picture, entry) for entry in picture.status.analysis or []]
 
 
-def _check(picture: Picture, entry: AnalysisStatus) -> Check:
+def check_of(picture: Picture, entry: AnalysisStatus) -> Check:
+    """The line of one verdict."""
     low, high = entry.interval or (None, None)
     return Check(
         metric=entry.metric,

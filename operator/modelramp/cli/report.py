@@ -23,8 +23,8 @@ def report(shown: Picture, body: Mapping[str, Any]) -> dict[str, Any]:
         "reason": shown.reason or None,
         "message": shown.message or None,
         "outcome": shown.outcome.value if shown.outcome else None,
-        "step": _step(step),
-        "bake": _step(shown.bake),
+        "step": step_of(step),
+        "bake": step_of(shown.bake),
         "revisions": [_row(shown, row) for row in shown.rows],
         "seenPeriod": shown.seen.period if shown.seen else None,
         "trouble": shown.trouble,
@@ -32,7 +32,8 @@ def report(shown: Picture, body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _step(step: Step | None) -> dict[str, Any] | None:
+def step_of(step: Step | None) -> dict[str, Any] | None:
+    """A step, or the bake."""
     if step is None:
         return None
     return {

@@ -75,7 +75,7 @@ def render(
 
 def screen(shown: Picture) -> RenderableType:
     """The screen of a picture."""
-    parts: list[RenderableType] = [_title(shown)]
+    parts: list[RenderableType] = [title(shown)]
     if shown.trouble:
         parts.append(_indented(Text(plain(shown.trouble), style="bold yellow")))
     if shown.rejection is not None:
@@ -96,7 +96,8 @@ def _indented(part: RenderableType) -> RenderableType:
     return Padding(part, _INDENT)
 
 
-def _title(shown: Picture) -> RenderableType:
+def title(shown: Picture) -> RenderableType:
+    """Its name, where it comes from and goes to, and how far it is."""
     left = Text.assemble((plain(shown.name), "bold"), "  ")
     phase = shown.status.phase
     if phase in _BADGES:

@@ -7,7 +7,7 @@ import socket
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import kopf
 import structlog
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from modelramp.controller.settings import Settings
+    from modelramp.controller.store import Key
 
 _log = structlog.get_logger(__name__)
 
@@ -106,6 +107,7 @@ async def run(settings: Settings) -> None:
             crew={"lists": feed.run, "work": work},
             store=store,
             telemetry=telemetry,
+            evidence=terms.evidence,
         )
 
 
@@ -133,6 +135,7 @@ async def _until_one_ends(
     crew: Mapping[str, Callable[[], Coroutine[None, None, None]]],
     store: Store,
     telemetry: Telemetry,
+    evidence: Callable[[Key], dict[str, Any] | None],
 ) -> None:
     """Runs the watches, the crew and the HTTP server together; the first end is the end of all."""
     # They begin before kopf does: it waits at its end for tasks that are younger than itself.
@@ -143,6 +146,7 @@ async def _until_one_ends(
         broken=lambda: next((f"{task.get_name()} has ended" for task in tasks if task.done()), None),
         waiting=lambda: None if store.ready else "first lists are not complete",
         exposition=telemetry.exposition,
+        evidence=evidence,
     )
 
     async def end() -> None:

@@ -118,7 +118,7 @@ def observe(
         lag=lag,
         queries=queries or {},
         request=_request(metadata, status),
-        status_written=_status_written(metadata),
+        status_written=status_written(metadata),
         refusals=refusals or {},
         clock=clock,
     )
@@ -334,7 +334,8 @@ def _request(metadata: Mapping[str, Any], status: ModelDeploymentStatus) -> Requ
     )
 
 
-def _status_written(metadata: Mapping[str, Any]) -> datetime | None:
+def status_written(metadata: Mapping[str, Any]) -> datetime | None:
+    """When we last wrote status, by the API server's own record; None: never, or it is not kept."""
     times = [
         parse_time(entry["time"])
         for entry in metadata.get("managedFields") or []

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from modelramp.controller import questions
 from modelramp.controller.act import Pass
-from modelramp.controller.book import Subject
 from modelramp.controller.denied import ROUTER_MISSING
 from modelramp.controller.observe import Reading, is_deleted, observe, read
 from modelramp.controller.past import Asked
 from modelramp.controller.snapshot import Snapshot
-from modelramp.judgement.verdict import Arm
+from modelramp.controller.subjects import subject_of
 from modelramp.kube.errors import Fenced, Missing, Unavailable
 from modelramp.kube.kinds import (
     DEPLOYMENT,
@@ -32,17 +31,19 @@ from modelramp.metrics.service import ServiceRef
 from modelramp.rollout.decide import decide
 from modelramp.rollout.facts import Facts, Refusal
 from modelramp.rollout.plan import Plan, key_of
-from modelramp.rollout.view import View, outline, scope_of
+from modelramp.rollout.view import outline, scope_of
 from modelramp.traffic import virtualservice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from modelramp.api.status import ModelDeploymentStatus, RevisionStatus
+    from modelramp.api.status import ModelDeploymentStatus
+    from modelramp.controller.book import Subject
     from modelramp.controller.store import Key, Store
     from modelramp.judgement.dispersion import Dispersion
     from modelramp.judgement.evidence import Evidence
     from modelramp.kube.port import Cluster
+    from modelramp.rollout.view import View
 
 FIRST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(minutes=5)
@@ -209,25 +210,11 @@ class Reconciler:
         return _told(before) != _told(known)
 
     def _track(self, key: Key, view: View) -> None:
-        stable, candidate = view.status.stable, view.status.candidate
-        if view.facts.deletion or view.checks is None or view.ack is None or stable is None:
+        subject = subject_of(key, view)
+        if subject is None:
             self._evidence.untrack(key)
-            return
-        judged = candidate or stable
-        arms = {Arm.CANDIDATE: _service(view, judged)}
-        if candidate is not None:
-            arms[Arm.STABLE] = _service(view, stable)
-        self._evidence.track(
-            Subject(
-                key=key,
-                scope=view.scope,
-                since=view.ack,
-                arms=arms,
-                plan=view.checks,
-                checkpoint=view.facts.checkpoint,
-                selections=questions.selections(view.plan.analysis) if view.plan else {},
-            )
-        )
+        else:
+            self._evidence.track(subject)
 
 
 def _past_of(key: Key, facts: Facts) -> Asked | None:
@@ -250,12 +237,6 @@ def _past_of(key: Key, facts: Facts) -> Asked | None:
 
 def _told(refusals: Mapping[str, tuple[Refusal, timedelta]]) -> set[tuple[str, str, str]]:
     return {(what, refusal.reason, refusal.message) for what, (refusal, _) in refusals.items()}
-
-
-def _service(view: View, entry: RevisionStatus) -> ServiceRef:
-    revision = view.revision(entry)
-    facts = view.facts
-    return ServiceRef(facts.namespace, revision.service, revision.port, facts.name, revision.name)
 
 
 def take(store: Store, key: Key) -> Snapshot | None:

@@ -96,7 +96,8 @@ class Settings(BaseSettings):
         description="How often the leader renews, and the others look; below the renew deadline.",
     )
     http_address: str = Field(
-        "127.0.0.1", description="Address that /healthz, /readyz and /metrics listen on; 0.0.0.0 in a pod."
+        "127.0.0.1",
+        description="Address that /healthz, /readyz, /metrics and /api/evidence listen on; 0.0.0.0 in a pod.",
     )
     http_port: int = Field(8085, ge=0, le=65535, description="Their port; 0 takes any free one.")
     log_level: LogLevel = Field("info", description="What is logged at least.")

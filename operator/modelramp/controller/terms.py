@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelramp.controller.collector import Collector, Timing
 from modelramp.controller.due import DueQueue
+from modelramp.controller.live import Live, StandbyError
 from modelramp.controller.reconciler import Reconciler
 from modelramp.controller.telemetry import MeteredSource
 from modelramp.controller.versions import VersionRecorder
@@ -68,6 +69,7 @@ class Terms:
         self._clock = clock
         self._clocks = clocks
         self._queues: _Queues | None = None
+        self._live: Live | None = None
 
     def under_way(self) -> bool:
         """Whether there is a term now."""
@@ -87,6 +89,16 @@ class Terms:
         """ModelDeployments that are due and wait for a worker."""
         return self._queues.deployments.depth() if self._queues else 0
 
+    def evidence(self, key: Key) -> dict[str, Any] | None:
+        """What is counted and judged of a ModelDeployment now (see `Live.of`); None: it is not known.
+
+        Raises:
+            StandbyError: there is no term now.
+        """
+        if self._live is None:
+            raise StandbyError
+        return self._live.of(key)
+
     async def run(self) -> None:
         """One term, until it is cancelled or something ends it that no retry can help."""
         self._queues = _Queues(deployments=DueQueue(), versions=DueQueue())
@@ -98,7 +110,7 @@ class Terms:
                     for body in self._store.all(kind):
                         wake((body["metadata"]["namespace"], body["metadata"]["name"]))
         finally:
-            self._queues = None
+            self._queues = self._live = None
 
     def _crew(self, queues: _Queues) -> tuple[Coroutine[None, None, None], ...]:
         """Those that run side by side in a term."""
@@ -116,12 +128,14 @@ class Terms:
             timing=timing,
             wake=queues.deployments.wake,
         )
+        lag = timing.delay + timing.timeout
+        self._live = Live(store=self._store, evidence=collector, clock=self._clock, lag=lag)
         reconciler = Reconciler(
             store=self._store,
             cluster=self._cluster,
             evidence=collector,
             clock=self._clock,
-            lag=timing.delay + timing.timeout,
+            lag=lag,
             decided=self._telemetry.decided,
             clocks=self._clocks.trouble,
             wake=queues.deployments.wake,

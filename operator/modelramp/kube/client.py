@@ -15,7 +15,7 @@ from kubernetes.aio.client.api_client import ApiClient
 
 from modelramp.kube import answers
 from modelramp.kube.errors import ClusterError, Missing, Unavailable
-from modelramp.kube.kinds import Kind
+from modelramp.kube.kinds import SERVICE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -149,6 +149,22 @@ class Client:
     async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         """As the port. Without a resourceVersion in the request a read is never answered from a cache."""
         return await self._request("GET", kind, kind.path(namespace, name), verb="get")
+
+    async def proxied(self, namespace: str, service: str, path: str) -> dict[str, Any]:
+        """What a Service answers to a GET of that path, asked by the API server for us.
+
+        Args:
+            namespace: of the Service.
+            service: its name, or `<name>:<port>`, the port by name or number.
+            path: from the slash on.
+
+        Raises:
+            Missing: there is no such Service, or it has no such path.
+            Refused: we may not `get services/proxy` there.
+            Unavailable: nothing behind the Service answers.
+        """
+        proxy = SERVICE.path(namespace, service, f"proxy{path}")
+        return await self._request("GET", SERVICE, proxy, verb="get")
 
     async def create(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         """Creates a namespaced object, and gives it as it is now.

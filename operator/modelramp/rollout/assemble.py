@@ -151,7 +151,7 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
     if new.model_copy(update=kept) == old and not _due(view):
         return old
     same_rollout = old.plan is not None and draft.plan is not None and old.plan.id == draft.plan.id
-    analysis = [_analysis(verdict) for verdict in verdicts] or (old.analysis if same_rollout else None)
+    analysis = [analysis_of(verdict) for verdict in verdicts] or (old.analysis if same_rollout else None)
     # Of the step that is left too: what is carried from step to step begins with it.
     evidence = view.evidence.to_dict() if view.evidence is not None and (same_scope or same_rollout) else None
     if same_scope and new.candidate is not None:
@@ -201,7 +201,8 @@ def _live(view: View, entry: StableStatus, shares: dict[str, int]) -> dict[str, 
     return {"weight": shares.get(entry.revision, 0), "ready_replicas": view.ready(entry.revision)}
 
 
-def _analysis(verdict: Verdict) -> AnalysisStatus:
+def analysis_of(verdict: Verdict) -> AnalysisStatus:
+    """A verdict as status has it."""
     return AnalysisStatus(
         metric=verdict.metric,
         verdict=verdict.outcome.value,

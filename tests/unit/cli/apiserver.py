@@ -20,6 +20,7 @@ _LISTS: dict[str, Callable[[World], list[dict[str, Any]]]] = {
     f"/apis/modelramp.dev/v1alpha1/namespaces/{KEY[0]}/modeldeployments": lambda world: [world.body],
     f"/apis/events.k8s.io/v1/namespaces/{KEY[0]}/events": lambda world: world.cluster.events,
 }
+_LIVE = f"/api/v1/namespaces/modelramp-system/services/modelramp:http/proxy/api/evidence/{KEY[0]}/{KEY[1]}"
 
 
 class ApiServer:
@@ -27,12 +28,14 @@ class ApiServer:
 
     Attributes:
         refusal: status and reason of every answer; None: it answers.
+        live: the operator behind its Service: status and body; None: there is no such Service.
         asked: set by every request.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.refusal: tuple[int, str] | None = None
+        self.live: Callable[[], tuple[int, Any]] | None = None
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
         self.empty = False
@@ -98,6 +101,10 @@ class ApiServer:
         if self.refusal is not None:
             status, reason = self.refusal
             return status, {"kind": "Status", "reason": reason, "message": f"{reason}: no"}
+        if path == _LIVE and self.live is not None:
+            return self.live()
+        if path.startswith("/api/v1/"):
+            return 404, {"kind": "Status", "reason": "NotFound", "message": f"{path} not found"}
         if path in _LISTS and not self.empty:
             return 200, {"metadata": {}, "items": _LISTS[path](self.world)}
         return 200, {"metadata": {}, "items": []}

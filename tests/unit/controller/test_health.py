@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import aiohttp
 import pytest
 
 from modelramp.controller.health import Server
+from modelramp.controller.live import StandbyError
 from modelramp.controller.store import Store
 from modelramp.controller.telemetry import Telemetry
 from modelramp.kube.kinds import MODEL_DEPLOYMENT, WATCHED
@@ -16,6 +20,14 @@ class Process:
 
     broken: str | None = None
     waiting: str | None = None
+    counted: dict[str, Any] | None = None
+    leads = True
+
+    def evidence(self, key: tuple[str, str]) -> dict[str, Any] | None:
+        """What it has counted of ml/fraud."""
+        if not self.leads:
+            raise StandbyError
+        return self.counted if key == ("ml", "fraud") else None
 
 
 async def get(server: Server, path: str) -> tuple[int, str]:
@@ -35,6 +47,7 @@ def serve(process: Process, telemetry: Telemetry) -> Server:
         broken=lambda: process.broken,
         waiting=lambda: process.waiting,
         exposition=telemetry.exposition,
+        evidence=process.evidence,
     )
 
 
@@ -78,11 +91,33 @@ async def test_metrics_tell_of_passes_writes_and_phases() -> None:
     assert 'verb="list",' not in text
 
 
+async def test_evidence_is_told_by_who_leads() -> None:
+    """JSON of what is known; 404 for what is not; 503 of a standby: each says why in words."""
+    process = Process()
+    process.counted = {"analysis": [], "evidence": None}
+    async with serve(process, Telemetry()) as server:
+        status, text = await get(server, "/api/evidence/ml/fraud")
+        assert (status, json.loads(text)) == (200, process.counted)
+        status, text = await get(server, "/api/evidence/ml/churn")
+        assert (status, json.loads(text)) == (
+            404,
+            {"message": "the operator knows no ModelDeployment ml/churn"},
+        )
+        process.leads = False
+        status, text = await get(server, "/api/evidence/ml/fraud")
+        assert (status, "stands by" in json.loads(text)["message"]) == (503, True)
+
+
 async def test_a_taken_port_is_an_error_that_names_it() -> None:
     """Two operators on one port: the second does not start."""
     async with serve(Process(), Telemetry()) as first:
         second = Server(
-            address="127.0.0.1", port=first.port, broken=lambda: None, waiting=lambda: None, exposition=bytes
+            address="127.0.0.1",
+            port=first.port,
+            broken=lambda: None,
+            waiting=lambda: None,
+            exposition=bytes,
+            evidence=lambda _: None,
         )
         with pytest.raises(OSError, match=str(first.port)):
             await second.start()

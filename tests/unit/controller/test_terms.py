@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelramp.controller.clocks import Clocks
+from modelramp.controller.live import StandbyError
 from modelramp.controller.settings import Settings
 from modelramp.controller.store import Store
 from modelramp.controller.telemetry import Telemetry
@@ -63,11 +64,15 @@ async def test_a_standby_does_nothing_and_each_term_begins_with_everything() -> 
     terms.wake(KEY)
     await asyncio.sleep(60)
     assert (terms.under_way(), terms.depth(), cluster.writes) == (False, 0, [])
+    with pytest.raises(StandbyError):
+        terms.evidence(KEY)
 
     await term(terms, 1)
     written = len(cluster.writes)
     assert written > 0
     assert not terms.under_way()
+    with pytest.raises(StandbyError):
+        terms.evidence(KEY)
 
     cluster.edit(MODEL_DEPLOYMENT, *KEY, lambda live: live["spec"].update(version="9.9.9"))
     terms.wake(KEY)
