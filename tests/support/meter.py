@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from modelramp.controller.past import Asked
     from modelramp.judgement.dispersion import Dispersion
 
-Moment = tuple[bool, int, dict[tuple[str, str], float]]
+# whether there was data, the rate, the bad shares, and the weights that the requests really got
+Moment = tuple[bool, int, dict[tuple[str, str], float], dict[str, int]]
 
 
 @dataclass
@@ -35,30 +36,42 @@ class Meter:
     Attributes:
         bad: share of bad requests by version and check; missing: none.
         answer: what is seen instead of counts: no data, or an error (what it hides is counted later).
-        rate: requests a second and arm.
+        rate: requests a second of the arm with the lesser weight.
+        routed: the weights that requests really get, by version; empty: those of the route.
         past: how stable's errors came before, by check.
-        history: by second: whether there was data, the rate and the shares.
+        history: by second, see `Moment`.
     """
 
     bad: dict[tuple[str, str], float] = field(default_factory=dict)
     answer: NoData | ProviderError | None = None
     rate: int = 50
+    routed: dict[str, int] = field(default_factory=dict)
     past: dict[str, Dispersion] = field(default_factory=dict)
     history: dict[int, Moment] = field(default_factory=dict)
 
-    def tick(self, now: datetime) -> None:
-        """What happened in the second before `now`."""
-        self.history[int(now.timestamp())] = (not isinstance(self.answer, NoData), self.rate, dict(self.bad))
+    def tick(self, now: datetime, weights: Mapping[str, int] | None = None) -> None:
+        """What happened in the second before `now`, with the route's weights by Service."""
+        there = not isinstance(self.answer, NoData)
+        shared = dict(self.routed or weights or {})
+        self.history[int(now.timestamp())] = (there, self.rate, dict(self.bad), shared)
 
     def seen(self, at: int, service: str, check: str) -> Counts | NoData:
         """What one look shows of a revision's Service."""
-        there, rate, bad = self.history.get(at, (False, 0, {}))
+        there, rate, bad, weights = self.history.get(at, (False, 0, {}, {}))
         if not there:
             return NoData()
+        least = min((weight for weight in weights.values() if weight), default=1)
+        weight = next((weight for name, weight in weights.items() if _is_of(service, name) and weight), least)
+        n = round(rate * weight / least)
         for (version, name), share in bad.items():
-            if name == check and f"-{version.replace('.', '-')}-" in service:
-                return Counts(n=rate, k=round(rate * share))
-        return Counts(n=rate, k=0)
+            if name == check and _is_of(service, version):
+                return Counts(n=n, k=round(n * share))
+        return Counts(n=n, k=0)
+
+
+def _is_of(service: str, name: str) -> bool:
+    """Whether a Service is the one of that name, or of that version."""
+    return service == name or f"-{name.replace('.', '-')}-" in service
 
 
 class Collector:

@@ -32,6 +32,19 @@ class ConditionType(StrEnum):
     TRAFFIC_CONFIGURED = "TrafficConfigured"
     VERSION_RESOLVED = "VersionResolved"
     SPEC_WRITTEN = "SpecWritten"
+    DATA_DRIFT = "DataDrift"
+    ROUTING_FAULT = "RoutingFault"
+    PREDICTION_SHIFT = "PredictionShift"
+    SHARED_FAULT = "SharedFault"
+
+
+# What is wrong around a rollout: there, and True, only while it is found.
+FAULTS = (
+    ConditionType.DATA_DRIFT,
+    ConditionType.ROUTING_FAULT,
+    ConditionType.PREDICTION_SHIFT,
+    ConditionType.SHARED_FAULT,
+)
 
 
 class Condition(Record):
@@ -53,4 +66,4 @@ Conditions = Annotated[
     ),
 ]
 
-__all__ = ["Condition", "ConditionStatus", "ConditionType", "Conditions"]
+__all__ = ["FAULTS", "Condition", "ConditionStatus", "ConditionType", "Conditions"]

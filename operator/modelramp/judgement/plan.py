@@ -84,6 +84,7 @@ class Check:
         direction: Threshold: which side of the limit is the better one.
         duration: Threshold: for how many seconds every look must say the same.
         profile: Which metrics profile knows the query.
+        routed: Whether the router counts it: its requests tell which share each arm gets.
         query: PromQL for people to paste.
 
     Raises:
@@ -106,6 +107,7 @@ class Check:
     direction: Direction = Direction.LOWER
     duration: float = 300.0
     profile: str = "envoy"
+    routed: bool = False
     query: str = ""
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelramp.judgement.seen import Counts
+from modelramp.judgement.split import Split
 from modelramp.judgement.verdict import Tier
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class MetricEvidence:
         watch: Levels of alarm A's fail tier on the stable arm; empty while none is over zero.
         stretch, critical_stretch: Method Threshold: the latest looks on one side of either limit.
         value, baseline: Method Threshold: the latest values of the arms.
+        split: Of a check that counts at the router: how the arms shared the requests.
         alarm: The failure, once there is one.
         no_data: First of the latest looks without any series of the candidate; None when there are.
         trouble: Why the latest look could not be counted; None when it was.
@@ -91,6 +93,7 @@ class MetricEvidence:
     critical_stretch: Stretch | None = None
     value: float | None = None
     baseline: float | None = None
+    split: Split | None = None
     alarm: Alarm | None = None
     no_data: int | None = None
     trouble: str | None = None
@@ -115,6 +118,7 @@ class MetricEvidence:
             "criticalStretch": _stretch(self.critical_stretch),
             "value": self.value,
             "baseline": self.baseline,
+            "split": None if self.split is None else self.split.to_list(),
             "alarm": _alarm(self.alarm),
             "noData": self.no_data,
             "trouble": self.trouble,
@@ -149,6 +153,7 @@ class MetricEvidence:
             critical_stretch=None if critical is None else _stretch_of(critical),
             value=_number(data.get("value")),
             baseline=_number(data.get("baseline")),
+            split=None if data.get("split") is None else Split.from_list(data["split"]),
             alarm=None if data.get("alarm") is None else _alarm_of(data["alarm"]),
             no_data=None if data.get("noData") is None else int(data["noData"]),
             trouble=data.get("trouble"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelramp.api.analysis import ERROR_RATE, QUALITY, MetricMethod, format_latency
+from modelramp.api.analysis import ERROR_RATE, QUALITY, MetricMethod, Profile, format_latency
 from modelramp.api.modeldeployment import RollbackReason
 from modelramp.judgement import plan as judgement
 from modelramp.judgement.dispersion import Dispersion
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from modelramp.rollout.facts import Facts
 
 _DURATION = 300.0
+# Who counts where the requests are split.
+_ROUTERS = frozenset({Profile.ENVOY, Profile.ISTIO, Profile.ENVOY_GATEWAY})
 _LABELS = {
     ERROR_RATE: "error rate",
     QUALITY: "share of wrong answers",
@@ -56,6 +58,7 @@ def _check(metric: Metric, *, query: str, history: list[float] | None) -> judgem
         "min_samples": metric.min_samples or 0,
         "label_delay": metric.label_delay.total_seconds() if metric.label_delay else 0.0,
         "profile": metric.profile.value,
+        "routed": metric.name == ERROR_RATE and metric.profile in _ROUTERS,
         "query": query,
     }
     if metric.method is MetricMethod.THRESHOLD:

@@ -1,0 +1,156 @@
+"""Who is to blame, in a rollout: what is told, what it keeps from moving, and what it never holds back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modelramp.rollout.view import look
+from support.world import World
+
+if TYPE_CHECKING:
+    from modelramp.judgement.verdict import Verdict
+
+FAULTS = {"DataDrift", "RoutingFault", "PredictionShift", "SharedFault"}
+
+
+@pytest.fixture
+def world() -> World:
+    """A world in which 1.0.0 serves everything."""
+    made = World()
+    made.deploy("1.0.0")
+    made.settle()
+    return made
+
+
+def _conditions(world: World) -> set[str]:
+    """The faults that status tells of."""
+    return FAULTS & {item["type"] for item in world.status["conditions"]}
+
+
+def _told(world: World) -> list[str]:
+    """The faults that events tell of, in order."""
+    return [reason for reason in world.reasons() if reason in FAULTS]
+
+
+def _both(world: World, share: float) -> None:
+    world.meter.bad = {(version, "error-rate"): share for version in ("1.0.0", "1.1.0")}
+
+
+def test_errors_of_both_arms_are_held_and_told_once(world: World) -> None:
+    """8 % in both arms, limit 5 %: no rollback, no step forward; one condition and one event say why."""
+    world.deploy("1.1.0")
+    world.run(10)
+    _both(world, 0.08)
+    world.run(80)
+    assert world.route == {"1.0.0": 95, "1.1.0": 5}
+    assert "rollback" not in world.body["spec"]
+    assert world.condition("SharedFault")["status"] == "True"
+    assert "so is stable with 8 %" in world.condition("SharedFault")["message"]
+    assert world.status["summary"]["text"] == "NotProved: SharedFault"
+    assert _told(world) == ["SharedFault"]
+
+
+def test_a_shared_fault_that_is_over_is_no_fault(world: World) -> None:
+    """When both arms are well again the rollout goes on to its end, and nothing of the fault is left."""
+    world.deploy("1.1.0")
+    world.run(10)
+    _both(world, 0.08)
+    world.run(20)
+    assert _conditions(world) == {"SharedFault"}
+    world.meter.bad.clear()
+    world.run(600, until=lambda: world.route == {"1.1.0": 100})
+    world.run(5)
+    assert _conditions(world) == set()
+    assert _told(world) == ["SharedFault"]
+
+
+def test_the_critical_tier_is_held_by_nothing(world: World) -> None:
+    """30 % in both arms, critical limit 10 %: the candidate goes back, and it is told that stable has it too."""
+    world.deploy("1.1.0")
+    world.run(10)
+    _both(world, 0.3)
+    world.run(60, until=lambda: "rollback" in world.body["spec"])
+    world.settle()
+    assert world.body["spec"]["rollback"]["reason"] == "ErrorRate"
+    assert world.route == {"1.0.0": 100}
+    assert _told(world) == ["SharedFault"]
+    assert _conditions(world) == set()
+
+
+def test_a_wrong_share_blocks_every_pass(world: World) -> None:
+    """20 % of the requests where the route says 5 %: the step stays, and condition and event say both figures."""
+    world.deploy("1.1.0")
+    world.meter.routed = {"1.0.0": 80, "1.1.0": 20}
+    world.run(40)
+    assert world.condition("RoutingFault")["status"] == "True"
+    message = world.condition("RoutingFault")["message"]
+    assert "the candidate gets 20 % of the requests" in message
+    assert "instead of 5 %" in message
+    world.run(50)
+    assert world.route == {"1.0.0": 95, "1.1.0": 5}
+    assert world.status["summary"]["text"] == "NotProved: RoutingFault"
+    assert {entry["verdict"] for entry in world.status["analysis"]} == {"Inconclusive"}
+    assert _told(world) == ["RoutingFault"]
+
+
+def test_a_wrong_share_excuses_no_failure(world: World) -> None:
+    """A candidate with 30 % errors goes back also when its share is not the configured one."""
+    world.deploy("1.1.0")
+    world.meter.routed = {"1.0.0": 80, "1.1.0": 20}
+    world.run(20)
+    world.meter.bad["1.1.0", "error-rate"] = 0.3
+    world.run(60, until=lambda: "rollback" in world.body["spec"])
+    assert world.body["spec"]["rollback"]["reason"] == "ErrorRate"
+
+
+def test_a_route_that_gives_its_share_again_moves_on(world: World) -> None:
+    """As more requests come as configured, the step's share is right again, and the step is left."""
+    world.deploy("1.1.0")
+    world.meter.routed = {"1.0.0": 80, "1.1.0": 20}
+    world.run(20)
+    assert _conditions(world) == {"RoutingFault"}
+    world.meter.routed = {}
+    world.run(400, until=lambda: world.route.get("1.1.0") == 20)
+
+
+def test_two_equal_versions_blame_nobody(world: World) -> None:
+    """An A/A rollout with 1 % errors and slow requests in both arms is promoted without any fault."""
+    world.meter.bad = {
+        (version, check): 0.01 for version in ("1.0.0", "1.1.0") for check in ("error-rate", "latency")
+    }
+    world.deploy("1.1.0")
+    for _ in range(300):
+        world.run(1)
+        assert _conditions(world) == set()
+        if world.route == {"1.1.0": 100}:
+            break
+    assert world.route == {"1.1.0": 100}
+    assert _told(world) == []
+
+
+def test_figures_that_change_are_no_news(world: World) -> None:
+    """While a fault lasts, its growing counts cause no write of their own."""
+    world.deploy("1.1.0")
+    world.meter.routed = {"1.0.0": 80, "1.1.0": 20}
+    world.run(125)
+    world.cluster.writes.clear()
+    world.run(300)
+    assert world.cluster.writes == []
+
+
+def test_uneven_load_is_told_with_the_latency(world: World) -> None:
+    """One pod for 5 % and four for 95 %: no fault, but the latency's verdict says it is not comparable."""
+    world.deploy("1.1.0")
+    world.run(70, until=lambda: world.route.get("1.1.0") == 20)
+    verdicts = {verdict.metric: verdict.message for verdict in _verdicts(world)}
+    assert "latency is not compared" in verdicts["latency"]
+    assert "latency is not compared" not in verdicts["error-rate"]
+    assert _conditions(world) == set()
+
+
+def _verdicts(world: World) -> tuple[Verdict, ...]:
+    """What is said of the last moment in which two arms were judged."""
+    views = (look(facts) for facts, _ in reversed(world.plans))
+    return next(view.verdicts for view in views if view.evidence and view.evidence.metrics)
