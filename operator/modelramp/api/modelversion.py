@@ -135,6 +135,13 @@ class ModelVersionSpec(Record):
             description="The files of this version; one of them has the role model.",
         ),
     ]
+    expected_shift: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=63)]] | None,
+        Field(
+            max_length=64,
+            description="Distributions that are meant to change with this version, such as prediction.",
+        ),
+    ] = None
     created_by: Annotated[Name | None, Field(description="Who made this version.")] = None
     changelog: Annotated[
         str | None, Field(max_length=16384, description="What changed against the last one.")

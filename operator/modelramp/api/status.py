@@ -116,6 +116,10 @@ class PlanStatus(Record):
             description="How stable's errors came before the rollout: dispersion, looks, bad requests.",
         ),
     ] = None
+    expected_shift: Annotated[
+        list[Annotated[str, Field(max_length=63)]] | None,
+        Field(max_length=64, description="Distributions that are meant to change, by the ModelVersion."),
+    ] = None
 
 
 class AnalysisStatus(Record):

@@ -239,6 +239,7 @@ def _wanted(
             "MODEL_URI": artifact.uri,
             "MODEL_DIGEST": artifact.digest,
         },
+        expected_shift=tuple(record.expected_shift or ()),
     )
 
 

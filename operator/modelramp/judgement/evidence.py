@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from modelramp.judgement import alarm, literal
+from modelramp.judgement import alarm, literal, shift
 from modelramp.judgement.gates import sequential
 from modelramp.judgement.seen import Counts, Gauge, Look, NoData, ProviderError, Seen
 from modelramp.judgement.split import Split
@@ -99,7 +99,9 @@ def advance(evidence: Evidence, check: str, look: Look, plan: Plan) -> Evidence:
         metric = replace(metric, no_data=no_data, trouble=trouble)
     if rules.routed and isinstance(candidate, Counts) and isinstance(stable, Counts):
         metric = replace(metric, split=(metric.split or Split()).add(candidate.n, stable.n))
-    if rules.method is Method.THRESHOLD:
+    if rules.method is Method.DRIFT:
+        metric = shift.count(metric, look.at, candidate, stable)
+    elif rules.method is Method.THRESHOLD:
         metric = literal.count(metric, look.at, candidate, stable, check=rules, plan=plan)
     else:
         metric = sequential(metric, look.at, _counted(candidate), _counted(stable), check=rules, plan=plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from modelramp.judgement import literal, proof
+from modelramp.judgement import literal, proof, shift
 from modelramp.judgement.evidence import Counts, Evidence, MetricEvidence
 from modelramp.judgement.gates import is_held, phi
 from modelramp.judgement.limits import limits
@@ -31,7 +31,8 @@ _NONE = Counts()
 def judge(evidence: Evidence | None, plan: Plan, *, now: datetime) -> tuple[Verdict, ...]:
     """One verdict per check of the plan, in its order.
 
-    ``Fail`` comes from an alarm (or the literal rule) alone and stays. ``Pass`` means proved under the
+    ``Fail`` comes from an alarm (or the literal rule) and stays, or from a shift of predictions that is there
+    now. ``Pass`` means proved under the
     limit, and that the latest look saw the candidate. Everything else is ``Inconclusive``, no data and no
     answer included.
     """
@@ -93,6 +94,8 @@ def _verdict(evidence: Evidence, check: Check, plan: Plan, now: datetime) -> Ver
     unseen = _unseen(metric, check, plan, now)
     if unseen is not None:
         return _open(metric, check, Outcome.INCONCLUSIVE, unseen)
+    if check.method is Method.DRIFT:
+        return shift.verdict(metric, check)
     if check.method is Method.THRESHOLD:
         return literal.verdict(metric, check, plan)
     return _proved(metric, check, plan)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelramp.api.analysis import ERROR_RATE, QUALITY, MetricMethod, Profile, format_latency
+from modelramp.api.analysis import (
+    ERROR_RATE,
+    PREDICTION_DRIFT,
+    QUALITY,
+    MetricMethod,
+    Profile,
+    format_latency,
+)
 from modelramp.api.modeldeployment import RollbackReason
 from modelramp.judgement import plan as judgement
 from modelramp.judgement.dispersion import Dispersion
+from modelramp.judgement.drift import FAIL_LIMIT
 from modelramp.judgement.verdict import Direction, Method
 
 if TYPE_CHECKING:
@@ -16,17 +24,21 @@ if TYPE_CHECKING:
     from modelramp.rollout.facts import Facts
 
 _DURATION = 300.0
+# What ``expectedShift`` and frozen histograms call the distribution of the answers.
+PREDICTION = "prediction"
 # Who counts where the requests are split.
 _ROUTERS = frozenset({Profile.ENVOY, Profile.ISTIO, Profile.ENVOY_GATEWAY})
 _LABELS = {
     ERROR_RATE: "error rate",
     QUALITY: "share of wrong answers",
+    PREDICTION_DRIFT: PREDICTION,
     "time-to-first-token": "first token",
     "inter-token-latency": "time per token",
 }
 _REASONS = {
     ERROR_RATE: RollbackReason.ERROR_RATE,
     QUALITY: RollbackReason.QUALITY,
+    PREDICTION_DRIFT: RollbackReason.PREDICTION_SHIFT,
     "latency": RollbackReason.LATENCY,
     "time-to-first-token": RollbackReason.LATENCY,
     "inter-token-latency": RollbackReason.LATENCY,
@@ -42,15 +54,23 @@ def judgement_plan(plan: PlanStatus, *, baking: bool, facts: Facts) -> judgement
         facts: its queries for people, and its lag.
     """
     history = plan.history or {}
+    declared = frozenset(plan.expected_shift or ())
     checks = tuple(
-        _check(metric, query=facts.queries.get(metric.name, ""), history=history.get(metric.name))
+        _check(
+            metric,
+            query=facts.queries.get(metric.name, ""),
+            history=history.get(metric.name),
+            declared=declared,
+        )
         for metric in plan.analysis.metrics
     )
     made = judgement.Plan(checks=checks, interval=int(plan.analysis.interval.total_seconds()), lag=facts.lag)
     return made.baking(plan.bake_limits or {}) if baking else made
 
 
-def _check(metric: Metric, *, query: str, history: list[float] | None) -> judgement.Check:
+def _check(
+    metric: Metric, *, query: str, history: list[float] | None, declared: frozenset[str]
+) -> judgement.Check:
     shared = {
         "name": metric.name,
         "reason": _REASONS.get(metric.name, RollbackReason.METRIC_LIMIT).value,
@@ -61,6 +81,13 @@ def _check(metric: Metric, *, query: str, history: list[float] | None) -> judgem
         "routed": metric.name == ERROR_RATE and metric.profile in _ROUTERS,
         "query": query,
     }
+    if metric.is_drift:
+        return judgement.Check(
+            **shared,  # type: ignore[arg-type]
+            limit=FAIL_LIMIT if metric.limit is None else metric.limit,
+            method=Method.DRIFT,
+            shift_expected=PREDICTION in declared,
+        )
     if metric.method is MetricMethod.THRESHOLD:
         return judgement.Check(
             **shared,  # type: ignore[arg-type]

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from modelramp.api.conditions import FAULTS, ConditionStatus
 from modelramp.api.modeldeployment import RollbackReason
-from modelramp.judgement import gates
+from modelramp.judgement import gates, shift
 from modelramp.judgement.blame import blame
+from modelramp.judgement.drift import WARN_LIMIT
 from modelramp.judgement.finding import Blocked, Fault, Finding, held
 from modelramp.judgement.judge import SHARED_FAULT
 from modelramp.judgement.limits import limits
-from modelramp.judgement.situation import Load, Rates, Routing, Situation
+from modelramp.judgement.situation import Distribution, Kind, Limits, Load, Rates, Routing, Situation
 from modelramp.judgement.verdict import Method
+from modelramp.rollout.checks import PREDICTION
 from modelramp.rollout.plan import Notice
 from modelramp.rollout.policy import MAX_WEIGHT, weight_at
 
@@ -50,6 +52,7 @@ def findings(view: View) -> tuple[Finding, ...]:
         routing=_routing(view, split),
         load=_load(view, split),
     )
+    situation = _with_predictions(situation, view)
     return (*(_shared(metric, message) for metric, message in shared.items()), *blame(situation))
 
 
@@ -116,6 +119,25 @@ def _rates(view: View) -> Iterator[Rates]:
                 limit=tested.alarm,
                 phi=gates.phi(metric, check, view.checks),
             )
+
+
+def _with_predictions(situation: Situation, view: View) -> Situation:
+    """The same with what both arms answered, where there is a check of it."""
+    assert view.evidence is not None  # noqa: S101 - the caller looked
+    assert view.checks is not None  # noqa: S101
+    check = next((check for check in view.checks.checks if check.method is Method.DRIFT), None)
+    metric = view.evidence.metrics.get(check.name) if check is not None else None
+    if check is None or metric is None:
+        return situation
+    candidate, stable = shift.totals(metric)
+    return replace(
+        situation,
+        distributions=(
+            Distribution(name=PREDICTION, kind=Kind.PREDICTION, candidate=candidate, stable=stable),
+        ),
+        expected_shift=frozenset({PREDICTION} if check.shift_expected else ()),
+        limits=Limits(warn=min(WARN_LIMIT, check.limit), fail=check.limit),
+    )
 
 
 def _routing(view: View, split: Split | None) -> Routing | None:

@@ -30,6 +30,7 @@ class Revision:
         port: port of its pods and of its Service.
         template: the pod template as the user wrote it; empty when the revision is only remembered.
         environment: what is put into every container: MODEL_NAME, MODEL_VERSION, MODEL_URI, MODEL_DIGEST.
+        expected_shift: distributions that are meant to change with it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Revision:
     port: int
     template: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    expected_shift: tuple[str, ...] = ()
 
 
 def revision_hash(*, version: str, digest: str, template: Mapping[str, Any], port: int) -> str:
@@ -62,6 +64,7 @@ def make_revision(
     template: Mapping[str, Any],
     port: int,
     environment: Mapping[str, str],
+    expected_shift: tuple[str, ...] = (),
 ) -> Revision:
     """The revision that a ModelDeployment wants now."""
     hash8 = revision_hash(version=version, digest=digest, template=template, port=port)
@@ -73,4 +76,5 @@ def make_revision(
         port=port,
         template=template,
         environment=environment,
+        expected_shift=expected_shift,
     )

@@ -57,6 +57,7 @@ OTHER: dict[str, Any] = {
     "version": "2.1.0",
     "modelFormat": {"name": "sklearn"},
     "artifacts": FULL["artifacts"][:1],
+    "expectedShift": ["prediction"],
     "createdBy": None,
     "changelog": "",
     "tags": [],

@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from modelramp.kube.kinds import MODEL_VERSION
 from modelramp.rollout.view import look
+from support.manifests import model_version
 from support.world import World
 
 if TYPE_CHECKING:
     from modelramp.judgement.verdict import Verdict
 
 FAULTS = {"DataDrift", "RoutingFault", "PredictionShift", "SharedFault"}
+FAR = (0.55, 0.25, 0.15, 0.05)  # PSI 0.61 against as many in each bin
+WARN = (0.35, 0.30, 0.20, 0.15)  # PSI 0.12
+ANALYSIS = {
+    "interval": "1s",
+    "metrics": [
+        {"name": "error-rate", "profile": "envoy", "limit": 0.05, "criticalLimit": 0.1},
+        {"name": "prediction-drift", "profile": "model"},
+    ],
+}
 
 
 @pytest.fixture
@@ -67,7 +78,7 @@ def test_a_shared_fault_that_is_over_is_no_fault(world: World) -> None:
 
 
 def test_the_critical_tier_is_held_by_nothing(world: World) -> None:
-    """30 % in both arms, critical limit 10 %: the candidate goes back, and it is told that stable has it too."""
+    """30 % in both arms, critical limit 10 %: the candidate goes back; that stable has it too is told."""
     world.deploy("1.1.0")
     world.run(10)
     _both(world, 0.3)
@@ -80,7 +91,7 @@ def test_the_critical_tier_is_held_by_nothing(world: World) -> None:
 
 
 def test_a_wrong_share_blocks_every_pass(world: World) -> None:
-    """20 % of the requests where the route says 5 %: the step stays, and condition and event say both figures."""
+    """20 % of the requests where the route says 5 %: the step stays, and it is told with both figures."""
     world.deploy("1.1.0")
     world.meter.routed = {"1.0.0": 80, "1.1.0": 20}
     world.run(40)
@@ -148,6 +159,48 @@ def test_uneven_load_is_told_with_the_latency(world: World) -> None:
     assert "latency is not compared" in verdicts["latency"]
     assert "latency is not compared" not in verdicts["error-rate"]
     assert _conditions(world) == set()
+
+
+def test_other_answers_of_the_candidate_take_it_back(world: World) -> None:
+    """Shifted predictions of the candidate alone: rolled back for PredictionShift, with the PSI."""
+    world.meter.answers = {"1.1.0": FAR}
+    world.deploy("1.1.0", analysis=ANALYSIS)
+    world.run(50, until=lambda: "rollback" in world.body["spec"])
+    rollback = world.body["spec"]["rollback"]
+    assert rollback["reason"] == "PredictionShift"
+    assert "PSI 0.6" in rollback["message"]
+    assert _told(world) == ["PredictionShift"]
+
+
+def test_answers_that_moved_in_both_arms_are_nobodys_fault(world: World) -> None:
+    """The same shift in both arms is not the candidate's: it is promoted."""
+    world.meter.answers = {"1.0.0": FAR, "1.1.0": FAR}
+    world.deploy("1.1.0", analysis=ANALYSIS)
+    world.run(300, until=lambda: world.route == {"1.1.0": 100})
+    assert _told(world) == []
+
+
+def test_a_small_shift_is_a_warning(world: World) -> None:
+    """PSI between 0.10 and 0.25 is told, and keeps nothing from moving on."""
+    world.meter.answers = {"1.1.0": WARN}
+    world.deploy("1.1.0", analysis=ANALYSIS)
+    world.run(30)
+    assert world.condition("PredictionShift")["status"] == "True"
+    world.run(300, until=lambda: world.route == {"1.1.0": 100})
+    assert _told(world) == ["PredictionShift"]
+
+
+def test_a_shift_that_the_version_declares_is_none(world: World) -> None:
+    """With expectedShift: [prediction] in its ModelVersion, a version that answers otherwise is promoted."""
+    version = model_version("1.1.0")
+    version["spec"]["expectedShift"] = ["prediction"]
+    world.apply(MODEL_VERSION, version)
+    world.meter.answers = {"1.1.0": FAR}
+    world.deploy("1.1.0", analysis=ANALYSIS)
+    world.run(5)
+    assert world.status["plan"]["expectedShift"] == ["prediction"]
+    world.run(300, until=lambda: world.route == {"1.1.0": 100})
+    assert _told(world) == []
 
 
 def _verdicts(world: World) -> tuple[Verdict, ...]:
