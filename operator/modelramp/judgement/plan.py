@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelramp.judgement.dispersion import Dispersion
+    from modelramp.judgement.histogram import Histogram
 
 # Without a history of the stable revision, errors are taken to come in bursts of about this size.
 BURSTY = 5.0
@@ -84,6 +85,7 @@ class Check:
         method: Sequential tests, the literal rule, or the distance of histograms.
         direction: Threshold: which side of the limit is the better one.
         shift_expected: Drift: the candidate is meant to answer otherwise.
+        frozen: Drift: what its version answered when it was made, for where stable shows nothing.
         duration: Threshold: for how many seconds every look must say the same.
         profile: Which metrics profile knows the query.
         routed: Whether the router counts it: its requests tell which share each arm gets.
@@ -108,6 +110,7 @@ class Check:
     method: Method = Method.SEQUENTIAL
     direction: Direction = Direction.LOWER
     shift_expected: bool = False
+    frozen: Histogram | None = None
     duration: float = 300.0
     profile: str = "envoy"
     routed: bool = False

@@ -42,28 +42,34 @@ def totals(metric: MetricEvidence) -> tuple[Histogram, Histogram]:
 
 
 def verdict(metric: MetricEvidence, check: Check) -> Verdict:
-    """What the two histograms say; a shift that is declared is none."""
+    """What the two histograms say; a shift that is declared is none.
+
+    The frozen histogram stands in for a stable arm that does not say what it answers.
+    """
     candidate, stable = totals(metric)
-    found = drift.drift(candidate, stable, limit=check.limit, label=check.label)
+    reference, against = stable, "stable"
+    if not stable.n and check.frozen is not None:
+        reference, against = check.frozen, "its frozen baseline"
+    found = drift.drift(candidate, reference, limit=check.limit, label=check.label, against=against)
     outcome, text = found.outcome, found.message
     if found.n < check.min_samples and outcome is not Outcome.INCONCLUSIVE:
         outcome, text = Outcome.INCONCLUSIVE, f"{text}; {check.min_samples:,} samples are wanted"
     elif outcome is Outcome.FAIL and check.shift_expected:
         outcome, text = Outcome.PASS, f"{text}, as declared in expectedShift of the ModelVersion"
     seconds = float(metric.at - metric.first)
-    made = say(check, outcome, text, eta=_eta(found, check, seconds), window=seconds)
+    eta = _eta(found, check, seconds, grows=reference is stable)
+    made = say(check, outcome, text, eta=eta, window=seconds)
     tier = Tier.FAIL if outcome is Outcome.FAIL else None
     return replace(made, tier=tier, value=found.psi, n=int(found.n))
 
 
-def _eta(found: Drift, check: Check, seconds: float) -> float | None:
-    """Seconds until there are enough predictions at the rates of both arms so far."""
-    if not (found.n and found.m):
+def _eta(found: Drift, check: Check, seconds: float, *, grows: bool) -> float | None:
+    """Seconds until there are enough predictions at the rates so far; a frozen reference does not grow."""
+    n, m = found.n, found.m
+    if not (n and m) or (not grows and m <= found.needed):
         return None
-    share = max(
-        found.needed * (found.n + found.m) / (found.n * found.m),
-        check.min_samples / found.n,
-    )
+    wanted = found.needed * (n + m) / m if grows else found.needed * m / (m - found.needed)
+    share = max(wanted, float(check.min_samples)) / n
     return seconds * (share - 1.0) if share > 1.0 else None
 
 

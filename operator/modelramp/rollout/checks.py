@@ -17,10 +17,12 @@ from modelramp.judgement import plan as judgement
 from modelramp.judgement.dispersion import Dispersion
 from modelramp.judgement.drift import FAIL_LIMIT
 from modelramp.judgement.verdict import Direction, Method
+from modelramp.rollout.revision import Revision
 
 if TYPE_CHECKING:
     from modelramp.api.analysis import Metric
     from modelramp.api.status import PlanStatus
+    from modelramp.judgement.histogram import Histogram
     from modelramp.rollout.facts import Facts
 
 _DURATION = 300.0
@@ -55,12 +57,17 @@ def judgement_plan(plan: PlanStatus, *, baking: bool, facts: Facts) -> judgement
     """
     history = plan.history or {}
     declared = frozenset(plan.expected_shift or ())
+    wanted = facts.wanted if isinstance(facts.wanted, Revision) else None
+    # After the promotion nobody can tell a shift of the model from one of the world.
+    known = wanted is not None and wanted.name == plan.revision and not baking
+    frozen = wanted.frozen.get(PREDICTION) if wanted is not None and known else None
     checks = tuple(
         _check(
             metric,
             query=facts.queries.get(metric.name, ""),
             history=history.get(metric.name),
             declared=declared,
+            frozen=frozen,
         )
         for metric in plan.analysis.metrics
     )
@@ -69,7 +76,12 @@ def judgement_plan(plan: PlanStatus, *, baking: bool, facts: Facts) -> judgement
 
 
 def _check(
-    metric: Metric, *, query: str, history: list[float] | None, declared: frozenset[str]
+    metric: Metric,
+    *,
+    query: str,
+    history: list[float] | None,
+    declared: frozenset[str],
+    frozen: Histogram | None,
 ) -> judgement.Check:
     shared = {
         "name": metric.name,
@@ -87,6 +99,7 @@ def _check(
             limit=FAIL_LIMIT if metric.limit is None else metric.limit,
             method=Method.DRIFT,
             shift_expected=PREDICTION in declared,
+            frozen=frozen,
         )
     if metric.method is MetricMethod.THRESHOLD:
         return judgement.Check(

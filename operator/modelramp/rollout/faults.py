@@ -133,7 +133,13 @@ def _with_predictions(situation: Situation, view: View) -> Situation:
     return replace(
         situation,
         distributions=(
-            Distribution(name=PREDICTION, kind=Kind.PREDICTION, candidate=candidate, stable=stable),
+            Distribution(
+                name=PREDICTION,
+                kind=Kind.PREDICTION,
+                candidate=candidate,
+                stable=stable,
+                candidate_frozen=check.frozen,
+            ),
         ),
         expected_shift=frozenset({PREDICTION} if check.shift_expected else ()),
         limits=Limits(warn=min(WARN_LIMIT, check.limit), fail=check.limit),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelramp.judgement.histogram import Histogram
+
 HASH_LENGTH = 8
 CHILD_NAME_LENGTH = 63
 
@@ -31,6 +33,7 @@ class Revision:
         template: the pod template as the user wrote it; empty when the revision is only remembered.
         environment: what is put into every container: MODEL_NAME, MODEL_VERSION, MODEL_URI, MODEL_DIGEST.
         expected_shift: distributions that are meant to change with it.
+        frozen: distributions as they were when the version was made, by name.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Revision:
     template: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     expected_shift: tuple[str, ...] = ()
+    frozen: Mapping[str, Histogram] = field(default_factory=dict)
 
 
 def revision_hash(*, version: str, digest: str, template: Mapping[str, Any], port: int) -> str:
@@ -65,6 +69,7 @@ def make_revision(
     port: int,
     environment: Mapping[str, str],
     expected_shift: tuple[str, ...] = (),
+    frozen: Mapping[str, Histogram] | None = None,
 ) -> Revision:
     """The revision that a ModelDeployment wants now."""
     hash8 = revision_hash(version=version, digest=digest, template=template, port=port)
@@ -77,4 +82,5 @@ def make_revision(
         template=template,
         environment=environment,
         expected_shift=expected_shift,
+        frozen=frozen or {},
     )

@@ -98,6 +98,22 @@ def test_a_shift_that_is_declared_passes() -> None:
     assert few.outcome is Outcome.INCONCLUSIVE
 
 
+def test_the_frozen_baseline_stands_in_for_stable() -> None:
+    """Where stable shows no predictions the version's own histogram is the reference, and only there."""
+    plan = replace(PLAN, checks=(replace(CHECK, frozen=_seen(4000)),))
+    verdict = _verdict(_fold([(_seen(100, FAR), NoData())] * 20, plan=plan), plan)
+    assert (verdict.outcome, verdict.reason) == (Outcome.FAIL, "PredictionShift")
+    assert "against its frozen baseline" in verdict.message
+    assert _verdict(_fold([(_seen(100), NoData())] * 20, plan=plan), plan).outcome is Outcome.PASS
+    both = _verdict(_fold([(_seen(100, FAR), _seen(1900, FAR))] * 20, plan=plan), plan)
+    assert both.outcome is Outcome.PASS
+    few = _verdict(_fold([(_seen(20, FAR), NoData())] * 5, plan=plan), plan)
+    assert few.outcome is Outcome.INCONCLUSIVE
+    assert few.eta is not None
+    later = _fold([(_seen(20, FAR), NoData())] * (5 + round(few.eta / 60) + 1), plan=plan)
+    assert _verdict(later, plan).outcome is Outcome.FAIL
+
+
 def test_min_samples_is_asked_for_as_well() -> None:
     """With fewer predictions than the user wants there is no verdict."""
     plan = replace(PLAN, checks=(replace(CHECK, min_samples=5000),))

@@ -203,6 +203,18 @@ def test_a_shift_that_the_version_declares_is_none(world: World) -> None:
     assert _told(world) == []
 
 
+def test_the_frozen_histogram_of_the_version_is_known(world: World) -> None:
+    """Where stable exports no predictions the candidate is held against the one in its ModelVersion."""
+    version = model_version("1.1.0")
+    frozen = {"name": "prediction", "le": [0.25, 0.5, 0.75], "counts": [1000, 1000, 1000, 1000]}
+    version["spec"]["baseline"] = {"histograms": [frozen]}
+    world.apply(MODEL_VERSION, version)
+    world.meter.answers = {"1.0.0": (0.0, 0.0, 0.0, 0.0), "1.1.0": FAR}
+    world.deploy("1.1.0", analysis=ANALYSIS)
+    world.run(50, until=lambda: "rollback" in world.body["spec"])
+    assert "against its frozen baseline" in world.body["spec"]["rollback"]["message"]
+
+
 def _verdicts(world: World) -> tuple[Verdict, ...]:
     """What is said of the last moment in which two arms were judged."""
     views = (look(facts) for facts, _ in reversed(world.plans))
