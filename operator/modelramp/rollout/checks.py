@@ -132,8 +132,9 @@ def label_of(metric: Metric) -> str:
 
 
 def dispersion_of(stored: list[float] | None) -> Dispersion | None:
-    """A history as the plan has pinned it: dispersion, looks, bad requests."""
+    """A history as the plan has pinned it: dispersion, looks, bad requests, and by now all requests."""
     if stored is None:
         return None
-    phi, looks, bad = stored
-    return Dispersion(phi=max(1.0, phi), looks=int(looks), bad=int(bad))
+    phi, looks, bad, *rest = stored
+    requests = int(rest[0]) if rest else 0
+    return Dispersion(phi=max(1.0, phi), looks=int(looks), bad=int(bad), requests=requests)

@@ -14,6 +14,7 @@ from modelramp.api.modeldeployment import RollbackReason
 from modelramp.judgement import gates, shift
 from modelramp.judgement.blame import blame
 from modelramp.judgement.drift import WARN_LIMIT
+from modelramp.judgement.evidence import Counts
 from modelramp.judgement.finding import Blocked, Fault, Finding, held
 from modelramp.judgement.judge import SHARED_FAULT
 from modelramp.judgement.limits import limits
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from modelramp.api.conditions import ConditionType
+    from modelramp.judgement.dispersion import Dispersion
     from modelramp.judgement.split import Split
     from modelramp.judgement.verdict import Verdict
     from modelramp.rollout.view import View
@@ -116,9 +118,17 @@ def _rates(view: View) -> Iterator[Rates]:
                 label=check.label,
                 candidate=metric.candidate,
                 stable=metric.stable,
+                before=_before(check.history),
                 limit=tested.alarm,
                 phi=gates.phi(metric, check, view.checks),
             )
+
+
+def _before(history: Dispersion | None) -> Counts | None:
+    """What stable showed before the rollout; one that an earlier release has pinned lacks the requests."""
+    if history is None or history.requests < history.bad:
+        return None
+    return Counts(history.requests, history.bad)
 
 
 def _with_predictions(situation: Situation, view: View) -> Situation:

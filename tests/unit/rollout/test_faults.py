@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from modelramp.judgement.dispersion import Dispersion
 from modelramp.kube.kinds import MODEL_VERSION
 from modelramp.rollout.view import look
 from support.manifests import model_version
@@ -61,6 +62,29 @@ def test_errors_of_both_arms_are_held_and_told_once(world: World) -> None:
     assert "so is stable with 8 %" in world.condition("SharedFault")["message"]
     assert world.status["summary"]["text"] == "NotProved: SharedFault"
     assert _told(world) == ["SharedFault"]
+
+
+def test_a_rise_in_both_arms_blocks_the_pass(world: World) -> None:
+    """From 1 % before to 3 % in both arms, limit 5 %: it is proved, but nothing moves on in an incident."""
+    world.meter.rate = 100
+    world.meter.past = {"error-rate": Dispersion(phi=1.0, looks=1000, bad=1000, requests=100_000)}
+    _both(world, 0.03)
+    world.deploy("1.1.0")
+    world.run(90)
+    assert world.route == {"1.0.0": 95, "1.1.0": 5}
+    assert world.status["summary"]["text"] == "NotProved: SharedFault"
+    assert "held by SharedFault" in _verdicts(world)[0].message
+    assert _told(world) == ["SharedFault"]
+
+
+def test_the_same_rate_as_before_blocks_nothing(world: World) -> None:
+    """3 % in both arms that stable had before as well is no incident."""
+    world.meter.rate = 100
+    world.meter.past = {"error-rate": Dispersion(phi=1.0, looks=1000, bad=3000, requests=100_000)}
+    _both(world, 0.03)
+    world.deploy("1.1.0")
+    world.run(300, until=lambda: world.route == {"1.1.0": 100})
+    assert _told(world) == []
 
 
 def test_a_shared_fault_that_is_over_is_no_fault(world: World) -> None:
