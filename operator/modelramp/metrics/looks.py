@@ -14,10 +14,10 @@ from modelramp.metrics.counters import unusable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from modelramp.judgement.histogram import Histogram
     from modelramp.judgement.verdict import Arm
     from modelramp.metrics.counters import Counters, Process, Sample
     from modelramp.metrics.port import Series
-    from modelramp.judgement.histogram import Histogram
     from modelramp.metrics.profiles.buckets import Buckets
     from modelramp.metrics.profiles.template import Template
     from modelramp.metrics.profiles.values import Value

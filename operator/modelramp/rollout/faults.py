@@ -1,7 +1,7 @@
 """Who is to blame in this rollout: what is counted already, put together as the situation that blame reads.
 
-A finding is told once, when it begins, and as a condition for as long as it is there. It keeps a step from
-being proved; no finding holds back a failure.
+A finding is told once in a step, when it begins, and as a condition for as long as it is there. It may keep
+the step from being proved; none holds back a failure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from modelramp.judgement.blame import blame
 from modelramp.judgement.drift import WARN_LIMIT
 from modelramp.judgement.evidence import Counts
 from modelramp.judgement.finding import Blocked, Fault, Finding, held
-from modelramp.judgement.judge import SHARED_FAULT
 from modelramp.judgement.limits import limits
 from modelramp.judgement.situation import Distribution, Kind, Limits, Load, Rates, Routing, Situation
 from modelramp.judgement.verdict import Method
@@ -46,7 +45,7 @@ def findings(view: View) -> tuple[Finding, ...]:
     """What is found while two arms serve; a view with verdicts, but nothing held yet."""
     if view.evidence is None or view.checks is None or view.status.candidate is None:
         return ()
-    shared = {item.metric: item.message for item in view.verdicts if item.reason == SHARED_FAULT}
+    shared = {item.metric: item.message for item in view.verdicts if item.reason == Fault.SHARED_FAULT}
     split = next((metric.split for metric in view.evidence.metrics.values() if metric.split), None)
     situation = Situation(
         # What the alarm holds already is not looked into again.
@@ -164,8 +163,8 @@ def _routing(view: View, split: Split | None) -> Routing | None:
     if candidate.lost_seconds or view.wrong_since is not None:
         return None
     return Routing(
-        candidate=split.candidate,
-        stable=split.stable,
+        candidate=split.total.candidate,
+        stable=split.total.stable,
         weight=weight_at(plan, candidate.step) / MAX_WEIGHT,
         looks=split.looks,
         phi=split.phi,
@@ -181,8 +180,8 @@ def _load(view: View, split: Split | None) -> Load | None:
     if not latencies:
         return None
     return Load(
-        candidate=split.candidate,
-        stable=split.stable,
+        candidate=split.total.candidate,
+        stable=split.total.stable,
         candidate_replicas=view.ready(candidate.revision),
         stable_replicas=view.ready(stable.revision),
         metrics=frozenset(latencies),

@@ -11,7 +11,7 @@ import pytest
 
 from modelramp.judgement.evidence import Counts, Evidence, Look, NoData, ProviderError, Seen, advance
 from modelramp.judgement.plan import Plan, error_rate
-from modelramp.judgement.split import Split
+from modelramp.judgement.split import BLOCK_LOOKS, Part, Split
 from modelramp.judgement.verdict import Arm
 
 CHECK = error_rate()
@@ -31,9 +31,21 @@ def _fold(looks: list[tuple[Seen, Seen]], plan: Plan, evidence: Evidence = NEW, 
 def test_the_first_look_is_not_counted() -> None:
     """Proxies take a new weight at different moments: requests count from the second look on."""
     split = Split().add(50, 50)
-    assert (split.looks, split.candidate, split.stable) == (1, 0, 0)
+    assert (split.looks, split.total) == (1, Part())
     split = split.add(5, 95)
-    assert (split.looks, split.candidate, split.stable) == (2, 5, 95)
+    assert (split.looks, split.total.candidate, split.total.stable) == (2, 5, 95)
+
+
+def test_what_is_long_ago_is_forgotten() -> None:
+    """A wrong share is counted for one block of looks at least, and not after the second."""
+    split = Split().add(1, 1)
+    for _ in range(BLOCK_LOOKS):
+        split = split.add(20, 80)
+    for _ in range(BLOCK_LOOKS):
+        split = split.add(5, 95)
+    assert split.total.candidate == (20 + 5) * BLOCK_LOOKS
+    split = split.add(5, 95)
+    assert split.total.candidate == 5 * (BLOCK_LOOKS + 1)
 
 
 def test_only_looks_that_show_both_arms_count() -> None:
@@ -48,7 +60,7 @@ def test_only_looks_that_show_both_arms_count() -> None:
     ]
     split = _fold(seen, ROUTED).metrics["error-rate"].split
     assert split is not None
-    assert (split.looks, split.candidate, split.stable) == (3, 7, 193)
+    assert (split.looks, split.total.candidate, split.total.stable) == (3, 7, 193)
 
 
 def test_what_the_router_does_not_count_tells_no_share() -> None:
@@ -70,8 +82,8 @@ def test_requests_in_sessions_are_seen(size: int, low: float, high: float) -> No
 
 def test_a_checkpoint_loses_no_bit() -> None:
     """Stored on the way and gone on from there, the split is the same, also from a status without one."""
-    looks: list[tuple[Seen, Seen]] = [(Counts(n % 7, 0), Counts(90 + n % 11, 1)) for n in range(40)]
-    for cut in (0, 1, 2, 25):
+    looks: list[tuple[Seen, Seen]] = [(Counts(n % 7, 0), Counts(90 + n % 11, 1)) for n in range(300)]
+    for cut in (0, 1, 2, 120, 121, 122, 250):
         stored = json.loads(json.dumps(_fold(looks[:cut], ROUTED).to_dict()))
         assert _fold(looks[cut:], ROUTED, Evidence.from_dict(stored), cut) == _fold(looks, ROUTED), cut
     old = _fold(looks[:5], PLAN).to_dict()
