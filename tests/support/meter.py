@@ -16,6 +16,7 @@ from modelramp.judgement.evidence import (
     counted_until,
     interrupted,
 )
+from modelramp.judgement.histogram import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,28 @@ if TYPE_CHECKING:
     from modelramp.controller.book import Subject
     from modelramp.controller.past import Asked
     from modelramp.judgement.dispersion import Dispersion
+    from modelramp.judgement.evidence import Seen
 
-Moment = tuple[bool, int, dict[tuple[str, str], float]]
+Shares = tuple[float, ...]
+# A model's answers fall into four bins of the same width; as many in each, if a test does not say.
+EDGES, FLAT = (0.25, 0.5, 0.75), (0.25, 0.25, 0.25, 0.25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One second: whether there was data, and a `Meter` as it was; `weights` are what requests really got."""
+
+    there: bool
+    rate: int
+    bad: Mapping[tuple[str, str], float]
+    answers: Mapping[str, Shares]
+    weights: Mapping[str, int]
+
+    def requests(self, service: str) -> int:
+        """Of a Service: the rate, as many times as its weight is larger than the least."""
+        least = min((weight for weight in self.weights.values() if weight), default=1)
+        own = (weight for name, weight in self.weights.items() if weight and _is_of(service, name))
+        return round(self.rate * next(own, least) / least)
 
 
 @dataclass
@@ -35,30 +56,49 @@ class Meter:
     Attributes:
         bad: share of bad requests by version and check; missing: none.
         answer: what is seen instead of counts: no data, or an error (what it hides is counted later).
-        rate: requests a second and arm.
+        rate: requests a second of the arm with the lesser weight.
+        answers: share of predictions in each bin by version; missing: as many in each.
+        routed: the weights that requests really get, by version; empty: those of the route.
         past: how stable's errors came before, by check.
-        history: by second: whether there was data, the rate and the shares.
+        history: by second, see `Moment`.
     """
 
     bad: dict[tuple[str, str], float] = field(default_factory=dict)
     answer: NoData | ProviderError | None = None
     rate: int = 50
+    answers: dict[str, Shares] = field(default_factory=dict)
+    routed: dict[str, int] = field(default_factory=dict)
     past: dict[str, Dispersion] = field(default_factory=dict)
     history: dict[int, Moment] = field(default_factory=dict)
 
-    def tick(self, now: datetime) -> None:
-        """What happened in the second before `now`."""
-        self.history[int(now.timestamp())] = (not isinstance(self.answer, NoData), self.rate, dict(self.bad))
+    def tick(self, now: datetime, weights: Mapping[str, int] | None = None) -> None:
+        """What happened in the second before `now`, with the route's weights by Service."""
+        self.history[int(now.timestamp())] = Moment(
+            there=not isinstance(self.answer, NoData),
+            rate=self.rate,
+            bad=dict(self.bad),
+            answers=dict(self.answers),
+            weights=dict(self.routed or weights or {}),
+        )
 
-    def seen(self, at: int, service: str, check: str) -> Counts | NoData:
+    def seen(self, at: int, service: str, check: str) -> Seen:
         """What one look shows of a revision's Service."""
-        there, rate, bad = self.history.get(at, (False, 0, {}))
-        if not there:
+        moment = self.history.get(at)
+        if moment is None or not moment.there:
             return NoData()
-        for (version, name), share in bad.items():
-            if name == check and f"-{version.replace('.', '-')}-" in service:
-                return Counts(n=rate, k=round(rate * share))
-        return Counts(n=rate, k=0)
+        n = moment.requests(service)
+        if check == "prediction-drift":
+            shares = (shares for version, shares in moment.answers.items() if _is_of(service, version))
+            return Histogram(EDGES, tuple(round(n * share) for share in next(shares, FLAT)))
+        for (version, name), share in moment.bad.items():
+            if name == check and _is_of(service, version):
+                return Counts(n=n, k=round(n * share))
+        return Counts(n=n, k=0)
+
+
+def _is_of(service: str, name: str) -> bool:
+    """Whether a Service is the one of that name, or of that version."""
+    return service == name or f"-{name.replace('.', '-')}-" in service
 
 
 class Collector:

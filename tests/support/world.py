@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, MODEL_VERSION, VIRTUAL_SERVICE, Kind
+from modelramp.traffic import virtualservice
 from support.controllers import Controllers
 from support.fakecluster import FakeCluster
 from support.faults import Crash
@@ -157,7 +158,7 @@ class World:
     def tick(self) -> None:
         """One second."""
         self.now += timedelta(seconds=1)
-        self.meter.tick(self.now)
+        self.meter.tick(self.now, self.weights_by_service)
         for process in (self.leader, self.rival):
             if process is not None:
                 process.look()
@@ -166,7 +167,7 @@ class World:
     def unattended(self) -> None:
         """One second in which no process runs."""
         self.now += timedelta(seconds=1)
-        self.meter.tick(self.now)
+        self.meter.tick(self.now, self.weights_by_service)
         self.controllers.run()
 
     def jump(self, seconds: float) -> None:
@@ -199,6 +200,12 @@ class World:
     def route(self) -> dict[str, int]:
         """Percent by version, as the route says now."""
         return _weights(self.cluster.get(VIRTUAL_SERVICE, *KEY))
+
+    @property
+    def weights_by_service(self) -> dict[str, int]:
+        """The same by name of the Service: how requests are shared."""
+        found = self.cluster.get(VIRTUAL_SERVICE, *KEY)
+        return dict(virtualservice.read(found).weights) if found else {}
 
     def replicas(self, version: str) -> int:
         """Replicas asked for, of all revisions of a version."""

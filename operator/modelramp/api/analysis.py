@@ -14,6 +14,7 @@ from modelramp.api.base import Duration, Record, rule, rules
 
 ERROR_RATE = "error-rate"
 QUALITY = "quality"
+PREDICTION_DRIFT = "prediction-drift"
 HIGHEST_SHARE = 0.9
 
 _LATENCY = re.compile(r"([0-9]{1,6})(ms|s)")
@@ -104,9 +105,17 @@ ORDER_RULE = rule(
     "criticalLimit must be greater than limit",
     field=".criticalLimit",
 )
+_IS_DRIFT = "self.name == 'prediction-drift' && !(has(self.profile) && self.profile == 'custom')"
 NEEDS_LIMIT_RULE = rule(
-    "has(self.limit) || (self.name == 'quality' && !(has(self.method) && self.method == 'Threshold'))",
-    "a metric needs a limit; only quality without one is held against that of the stable revision",
+    "has(self.limit) || (self.name == 'quality' && !(has(self.method) && self.method == 'Threshold'))"
+    f" || ({_IS_DRIFT})",
+    "a metric needs a limit; only quality and prediction-drift are held against stable without one",
+)
+DRIFT_RULE = rule(
+    f"!({_IS_DRIFT}) || (!has(self.method) && !has(self.criticalLimit) && !has(self.relativeMargin)"
+    " && !has(self.slowerThan) && !has(self.labelDelay))",
+    "prediction-drift has a limit (a PSI) and minSamples only; leave method, criticalLimit, relativeMargin,"
+    " slowerThan and labelDelay out",
 )
 DIRECTION_RULE = rule(
     "has(self.method) && self.method == 'Threshold' ? has(self.direction)"
@@ -126,7 +135,7 @@ class Metric(Record):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            LIMIT_RULE, CRITICAL_RULE, ORDER_RULE, NEEDS_LIMIT_RULE, DIRECTION_RULE, QUERY_RULE
+            LIMIT_RULE, CRITICAL_RULE, ORDER_RULE, NEEDS_LIMIT_RULE, DIRECTION_RULE, QUERY_RULE, DRIFT_RULE
         )
     )
 
@@ -137,7 +146,8 @@ class Metric(Record):
             max_length=63,
             description=(
                 "error-rate: share of failed requests. latency: share of requests over 500 ms. quality: share"
-                " of wrong answers. Others as the profile has them; with profile custom any name."
+                " of wrong answers. prediction-drift: how far predictions are from those of stable (PSI)."
+                " Others as the profile has them; with profile custom any name."
             ),
         ),
     ]
@@ -169,7 +179,12 @@ class Metric(Record):
     ] = None
     limit: Annotated[
         float | None,
-        Field(description="The share that is too much, such as 0.05 for 5 %; with Threshold the last value."),
+        Field(
+            description=(
+                "The share that is too much, such as 0.05 for 5 %; with Threshold the last value; of"
+                " prediction-drift a PSI, default 0.25."
+            )
+        ),
     ] = None
     critical_limit: Annotated[float | None, Field(description="What nothing excuses; beyond limit.")] = None
     direction: Annotated[
@@ -200,6 +215,11 @@ class Metric(Record):
         Duration | None, Field(description="How late labels are; nothing is said of a step before.")
     ] = None
 
+    @property
+    def is_drift(self) -> bool:
+        """Whether it is the drift of predictions; a user's own figure by that name is not."""
+        return self.name == PREDICTION_DRIFT and self.profile is not Profile.CUSTOM
+
     @model_validator(mode="after")
     def _check(self) -> Metric:
         for name, value in (("limit", self.limit), ("criticalLimit", self.critical_limit)):
@@ -209,13 +229,16 @@ class Metric(Record):
                 raise ValueError(f"{name} must be a number")
             if self.method is not MetricMethod.THRESHOLD and not 0.0 < value <= HIGHEST_SHARE:
                 raise ValueError(f"{name} must be a share over 0 and up to 0.9: write 0.05 for 5 %")
+        others = (self.method, self.critical_limit, self.relative_margin, self.slower_than, self.label_delay)
+        if self.is_drift and any(value is not None for value in others):
+            raise ValueError(DRIFT_RULE["message"])
         self._check_limits()
         self._check_profile()
         return self
 
     def _check_limits(self) -> None:
         sequential = self.method is not MetricMethod.THRESHOLD
-        if self.limit is None and not (sequential and self.name == QUALITY):
+        if self.limit is None and not (sequential and self.name == QUALITY) and not self.is_drift:
             raise ValueError(NEEDS_LIMIT_RULE["message"])
         if (self.direction is None) is not sequential or (sequential and self.duration is not None):
             raise ValueError(DIRECTION_RULE["message"])
@@ -257,10 +280,12 @@ class Analysis(Record):
 __all__ = [
     "CRITICAL_RULE",
     "DIRECTION_RULE",
+    "DRIFT_RULE",
     "ERROR_RATE",
     "LIMIT_RULE",
     "NEEDS_LIMIT_RULE",
     "ORDER_RULE",
+    "PREDICTION_DRIFT",
     "QUALITY",
     "QUERY_RULE",
     "Analysis",

@@ -33,6 +33,19 @@ class ConditionType(StrEnum):
     VERSION_RESOLVED = "VersionResolved"
     SPEC_WRITTEN = "SpecWritten"
     FINALIZER_WRITTEN = "FinalizerWritten"
+    DATA_DRIFT = "DataDrift"
+    ROUTING_FAULT = "RoutingFault"
+    PREDICTION_SHIFT = "PredictionShift"
+    SHARED_FAULT = "SharedFault"
+
+
+# What is wrong around a rollout: there, and True, only while it is found.
+FAULTS = (
+    ConditionType.DATA_DRIFT,
+    ConditionType.ROUTING_FAULT,
+    ConditionType.PREDICTION_SHIFT,
+    ConditionType.SHARED_FAULT,
+)
 
 
 class Condition(Record):
@@ -54,4 +67,4 @@ Conditions = Annotated[
     ),
 ]
 
-__all__ = ["Condition", "ConditionStatus", "ConditionType", "Conditions"]
+__all__ = ["FAULTS", "Condition", "ConditionStatus", "ConditionType", "Conditions"]

@@ -6,12 +6,14 @@ is not in it, so that fields can be added in later releases without a new digest
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated
 
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
-from modelramp.api.base import Name, Record, Time, rule
+from modelramp.api.base import Name, Record, Time, rule, rules
 from modelramp.api.conditions import Conditions
 
 SEMVER = (
@@ -121,6 +123,55 @@ class Artifact(Record):
     size_bytes: Annotated[int | None, Field(ge=0, description="Size of the file in bytes.")] = None
 
 
+class FrozenHistogram(Record):
+    """A distribution as it was when the version was made; `modelramp baseline` writes it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "size(self.counts) == size(self.le) + 1",
+                "counts must be one more than le: the last one is for what is above all edges",
+                field=".counts",
+            )
+        )
+    )
+
+    name: Annotated[
+        str, Field(min_length=1, max_length=63, description="Of the distribution: prediction, or an input.")
+    ]
+    le: Annotated[
+        list[float],
+        Field(min_length=1, max_length=99, description="Upper edges of the bins, rising, without +Inf."),
+    ]
+    counts: Annotated[
+        list[Annotated[int, Field(ge=0, le=2**53)]],
+        Field(min_length=2, max_length=100, description="Values in each bin, the last one above all edges."),
+    ]
+
+    @model_validator(mode="after")
+    def _check(self) -> FrozenHistogram:
+        if len(self.counts) != len(self.le) + 1:
+            raise ValueError("counts must be one more than le: the last one is for what is above all edges")
+        if not all(math.isfinite(edge) for edge in self.le):
+            raise ValueError("le must be finite: leave +Inf out")
+        if any(low >= high for low, high in pairwise(self.le)):
+            raise ValueError("le must rise from one edge to the next")
+        return self
+
+
+class Baseline(Record):
+    """What a version was like when it was made; `modelramp baseline` makes it from data."""
+
+    histograms: Annotated[
+        list[FrozenHistogram] | None,
+        Field(
+            max_length=16,
+            description="Reference distributions.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = None
+
+
 class ModelVersionSpec(Record):
     """The record of a version. Every field but `stage` is immutable."""
 
@@ -135,6 +186,16 @@ class ModelVersionSpec(Record):
             description="The files of this version; one of them has the role model.",
         ),
     ]
+    baseline: Annotated[
+        Baseline | None, Field(description="Reference distributions, frozen with the version.")
+    ] = None
+    expected_shift: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=63)]] | None,
+        Field(
+            max_length=64,
+            description="Distributions that are meant to change with this version, such as prediction.",
+        ),
+    ] = None
     created_by: Annotated[Name | None, Field(description="Who made this version.")] = None
     changelog: Annotated[
         str | None, Field(max_length=16384, description="What changed against the last one.")
@@ -203,7 +264,9 @@ __all__ = [
     "SPEC_RULES",
     "Artifact",
     "ArtifactRole",
+    "Baseline",
     "Digest",
+    "FrozenHistogram",
     "Model",
     "ModelFormat",
     "ModelVersionSpec",

@@ -110,11 +110,15 @@ class PlanStatus(Record):
         Field(max_length=10, description="Limits of the bake, from stable's own share in its last hold."),
     ] = None
     history: Annotated[
-        dict[str, Annotated[list[float], Field(min_length=3, max_length=3)]] | None,
+        dict[str, Annotated[list[float], Field(min_length=3, max_length=4)]] | None,
         Field(
             max_length=10,
-            description="How stable's errors came before the rollout: dispersion, looks, bad requests.",
+            description="How stable's errors came before the rollout: dispersion, looks, bad, all requests.",
         ),
+    ] = None
+    expected_shift: Annotated[
+        list[Annotated[str, Field(max_length=63)]] | None,
+        Field(max_length=64, description="Distributions that are meant to change, by the ModelVersion."),
     ] = None
 
 

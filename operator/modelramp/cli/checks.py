@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelramp.api.analysis import MetricMethod
 from modelramp.cli.wording import METRICS, NONE, percent, seconds
 from modelramp.judgement.plan import prior_dispersion
 from modelramp.judgement.proof import requests_to_proof
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from modelramp.cli.picture import Picture
 
 PASS, FAIL, WATCHING, BLIND = "pass", "FAIL", "watching", "no data"
+# What a client can count by itself.
+_COUNTED = ("error-rate", "latency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +50,31 @@ def checks(picture: Picture) -> list[Check]:
 def check_of(picture: Picture, entry: AnalysisStatus) -> Check:
     """The line of one verdict."""
     low, high = entry.interval or (None, None)
+    shown = _figure if _is_figure(picture, entry) else percent
     return Check(
         metric=entry.metric,
         label=METRICS.get(entry.metric, entry.metric),
         verdict=_verdict(picture, entry),
-        value=percent(entry.value),
+        value=shown(entry.value),
         interval=f"{percent(low).removesuffix(' %')}–{percent(high)}" if entry.interval else NONE,
-        limit=percent(entry.threshold),
-        stable=percent(entry.baseline),
+        limit=shown(entry.threshold),
+        stable=shown(entry.baseline),
         enough=_enough(picture, entry),
     )
+
+
+def _is_figure(picture: Picture, entry: AnalysisStatus) -> bool:
+    """Whether it is a gauge or a distance, and no share of requests."""
+    plan = picture.status.plan
+    metrics = plan.analysis.metrics if plan is not None else ()
+    known = next((item for item in metrics if item.name == entry.metric), None)
+    if known is None:
+        return False
+    return known.is_drift or (known.method is MetricMethod.THRESHOLD and entry.interval is None)
+
+
+def _figure(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3g}"
 
 
 def _verdict(picture: Picture, entry: AnalysisStatus) -> str:
@@ -85,6 +103,8 @@ def _estimate(picture: Picture, entry: AnalysisStatus) -> str | None:
     """From the client's counts since these weights; status tells of an open check only every ten minutes."""
     seen, candidate, plan = picture.seen, picture.status.candidate, picture.status.plan
     if seen is None or not seen.seconds or candidate is None or plan is None or picture.reason == "Blind":
+        return None
+    if entry.metric not in _COUNTED:
         return None
     count = seen.counts.get(candidate.revision)
     if count is None or not count.requests:

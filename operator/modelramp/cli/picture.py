@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from modelramp.api.conditions import ConditionStatus, ConditionType
+from modelramp.api.conditions import FAULTS, ConditionStatus, ConditionType
 from modelramp.api.status import (
     CandidateStatus,
     HistoryEntry,
@@ -156,11 +156,11 @@ class Picture:
             ConditionType.AVAILABLE,
             ConditionType.SPEC_WRITTEN,
         )
-        found = [item for kind in kinds if (item := self.condition(kind)) is not None]
+        found = [item for kind in (*kinds, *FAULTS) if (item := self.condition(kind)) is not None]
         return [
             item
             for item in found
-            if item.status is ConditionStatus.FALSE
+            if (item.status is ConditionStatus.FALSE) is (item.type not in FAULTS)
             and item.reason != "NoStable"
             and item.message not in self.message
         ]

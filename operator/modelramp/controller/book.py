@@ -94,7 +94,7 @@ class Question:
         """The selector, for all arms of all entries."""
         services = sorted({service for _, arms in self.entries for service in arms.values()})
         chosen = self.selection
-        return chosen.value().query(services) if chosen.is_figure else chosen.template().query(services)
+        return chosen.value().query(services) if chosen.is_figure else chosen.counters().query(services)
 
 
 class Book:
@@ -161,7 +161,7 @@ class Book:
                 if _look_at(entry, arms, question, shown):
                     yield entry.subject.key
             return
-        seen = grid(series, chosen.template())
+        seen = grid(series, chosen.counters())
         for entry, arms in question.entries:
             for _ in _count(entry, arms, question, seen):
                 yield entry.subject.key
@@ -227,7 +227,7 @@ def _start(entry: Entry, check: str, at: int) -> int | None:
 
 
 def _chunks(entries: Iterable[Entry], selection: Selection) -> Iterator[list[Entry]]:
-    template = selection.value() if selection.is_figure else selection.template()
+    template = selection.value() if selection.is_figure else selection.counters()
     chunk: list[Entry] = []
     length = 0
     for entry in entries:
@@ -243,7 +243,7 @@ def _chunks(entries: Iterable[Entry], selection: Selection) -> Iterator[list[Ent
 
 def _count(entry: Entry, arms: Mapping[Arm, ServiceRef], question: Question, seen: Grid) -> Iterator[None]:
     """Counts an answer for one entry, look by look."""
-    check, interval, template = question.check, question.interval, question.selection.template()
+    check, interval, template = question.check, question.interval, question.selection.counters()
     clusters = {arm: template.key(service) for arm, service in arms.items()}
     live = entry.counters.get(check)
     if live is None:

@@ -14,6 +14,7 @@ from modelramp.controller import questions
 from modelramp.controller.ownership import has_finalizer
 from modelramp.controller.pods import workload_state
 from modelramp.controller.stored import read_status
+from modelramp.judgement.histogram import Histogram
 from modelramp.registry.digest import record_digest
 from modelramp.rollout.facts import (
     ApexState,
@@ -241,6 +242,11 @@ def _wanted(
             "MODEL_VERSION": spec.version,
             "MODEL_URI": artifact.uri,
             "MODEL_DIGEST": artifact.digest,
+        },
+        expected_shift=tuple(record.expected_shift or ()),
+        frozen={
+            item.name: Histogram(tuple(item.le), tuple(item.counts))
+            for item in (record.baseline.histograms if record.baseline else None) or ()
         },
     )
 

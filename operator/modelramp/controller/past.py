@@ -47,7 +47,7 @@ class Asked:
         rollout: Id of the plan: a new rollout asks anew.
         stable: The revision that served.
         interval: Seconds between two looks of the rollout.
-        selections: What is asked for each check, by its name; figures have no dispersion.
+        selections: What is asked for each check, by its name; figures and distributions have no dispersion.
     """
 
     key: tuple[str, str]
@@ -111,7 +111,7 @@ class Past:
         questions: dict[tuple[Selection, int], list[Asked]] = {}
         for asked in wanted:
             for selection in asked.selections.values():
-                if not selection.is_figure:
+                if not (selection.is_figure or selection.is_distribution):
                     questions.setdefault((selection, max(asked.interval, SHORTEST_STEP)), []).append(asked)
         for (selection, interval), those in questions.items():
             for asked, known in await self._answers(selection, interval, those):

@@ -37,7 +37,7 @@ def problem(analysis: Analysis) -> str | None:
             if chosen.is_figure:
                 chosen.value()
             else:
-                chosen.template()
+                chosen.counters()
         except ValueError as error:
             return f"spec.analysis.metrics[{number}]: {error}"
         if chosen.is_figure and metric.direction is None:
@@ -55,7 +55,7 @@ def for_people(analysis: Analysis, service: ServiceRef) -> dict[str, str]:
         chosen = selection_of(metric)
         try:
             shown[metric.name] = (
-                chosen.value().query([service]) if chosen.is_figure else chosen.template().for_people(service)
+                chosen.value().query([service]) if chosen.is_figure else chosen.counters().for_people(service)
             )
         except ValueError:
             # It was refused before it was pinned; a plan of another release may have it.

@@ -158,13 +158,11 @@ def _shared_fault(situation: Situation) -> Iterable[Finding]:
             continue
         if not _alike(candidate, stable, seen.phi):
             continue
-        over = _surely_over(stable.n / seen.phi, stable.k / seen.phi, seen.limit)
-        if not over and not _risen(seen):
+        if not _surely_over(stable.n / seen.phi, stable.k / seen.phi, seen.limit) and not _risen(seen):
             continue
-        blocks = {Blocked.PASS, Blocked.FAIL_TIER} if over else {Blocked.PASS}
         yield Finding(
             fault=Fault.SHARED_FAULT,
-            blocks=frozenset(blocks),
+            blocks=frozenset({Blocked.PASS}),
             metrics=frozenset({seen.metric}),
             message=f"{seen.label} is {_percent(candidate.k / candidate.n)} in the candidate and "
             f"{_percent(stable.k / stable.n)} in stable (n={candidate.n:,} and {stable.n:,}, limit "

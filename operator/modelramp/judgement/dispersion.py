@@ -27,6 +27,7 @@ class Dispersion:
     Attributes:
         phi: Pearson dispersion of bad requests per look; 1 = independent, about the size of the bursts else.
         looks, bad: From how many looks with requests, and how many bad requests in them.
+        requests: How many requests in them; 0 = not known.
 
     Raises:
         ValueError: phi is under 1 or no number.
@@ -35,6 +36,7 @@ class Dispersion:
     phi: float
     looks: int
     bad: int
+    requests: int = 0
 
     def __post_init__(self) -> None:
         if not (self.phi >= 1.0 and math.isfinite(self.phi)):
@@ -60,7 +62,7 @@ def history(looks: Iterable[tuple[int, int]]) -> Dispersion | None:
     if number < HISTORY_LOOKS or bad < HISTORY_BAD or bad == total:
         return None
     phi = max(1.0, _pearson(n=total, k=bad, spread=spread) / (number - 1))
-    return Dispersion(phi=phi, looks=number, bad=bad)
+    return Dispersion(phi=phi, looks=number, bad=bad, requests=total)
 
 
 def shrunk(*, looks: int, n: int, k: int, spread: float, prior: float) -> float:

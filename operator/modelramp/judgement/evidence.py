@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from modelramp.judgement import alarm, literal
+from modelramp.judgement import alarm, literal, shift
 from modelramp.judgement.gates import sequential
 from modelramp.judgement.seen import Counts, Gauge, Look, NoData, ProviderError, Seen
+from modelramp.judgement.split import Split
 from modelramp.judgement.state import Alarm, MetricEvidence, Run
 from modelramp.judgement.verdict import Arm, Method
 
@@ -96,7 +97,11 @@ def advance(evidence: Evidence, check: str, look: Look, plan: Plan) -> Evidence:
     trouble = candidate.message if isinstance(candidate, ProviderError) else None
     if (no_data, trouble) != (metric.no_data, metric.trouble):
         metric = replace(metric, no_data=no_data, trouble=trouble)
-    if rules.method is Method.THRESHOLD:
+    if rules.routed and isinstance(candidate, Counts) and isinstance(stable, Counts):
+        metric = replace(metric, split=(metric.split or Split()).add(candidate.n, stable.n))
+    if rules.method is Method.DRIFT:
+        metric = shift.count(metric, look.at, candidate, stable)
+    elif rules.method is Method.THRESHOLD:
         metric = literal.count(metric, look.at, candidate, stable, check=rules, plan=plan)
     else:
         metric = sequential(metric, look.at, _counted(candidate), _counted(stable), check=rules, plan=plan)

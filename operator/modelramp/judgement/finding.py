@@ -1,7 +1,8 @@
 """What is found about inputs, routing and load, and what a verdict may not be used for because of it.
 
-A finding can never hold back a failure in the critical tier: what can be blocked is `Blocked`, and it has no
-such member.
+A finding never holds back a failure: what can be blocked is `Blocked`, and it has no such member. That the
+fail tier waits while stable is over the limit too is the alarm's own affair (`gates.is_held`): an alarm stays
+once it is raised, and what it has counted during the fault must be forgotten with the fault.
 """
 
 from __future__ import annotations
@@ -27,11 +28,10 @@ class Fault(StrEnum):
 
 
 class Blocked(StrEnum):
-    """What a finding holds back. A failure in the critical tier cannot be named here."""
+    """What a finding holds back. A failure cannot be named here."""
 
     PASS = "Pass"  # noqa: S105  the word of the API, not a password
     COMPARISON_PASS = "ComparisonPass"  # noqa: S105
-    FAIL_TIER = "FailTier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +58,14 @@ class Finding:
 
 
 def held(verdict: Verdict, findings: Iterable[Finding]) -> Verdict:
-    """The verdict as far as the findings let it stand: what they hold back becomes ``Inconclusive``.
+    """The verdict as far as the findings let it stand: a ``Pass`` that they block becomes ``Inconclusive``.
 
-    A failure in the critical tier is returned as it is. ``ComparisonPass`` is left to who compares.
+    ``ComparisonPass`` is left to who compares.
     """
-    word = {(Outcome.PASS, None): Blocked.PASS, (Outcome.FAIL, Tier.FAIL): Blocked.FAIL_TIER}.get(
-        (verdict.outcome, verdict.tier)
-    )
+    if verdict.outcome is not Outcome.PASS:
+        return verdict
     for finding in findings:
-        if word is not None and word in finding.blocks and finding.concerns(verdict.metric):
+        if Blocked.PASS in finding.blocks and finding.concerns(verdict.metric):
             message = f"{verdict.message}; held by {finding.fault}: {finding.message}"
-            return replace(verdict, outcome=Outcome.INCONCLUSIVE, tier=None, message=message)
+            return replace(verdict, outcome=Outcome.INCONCLUSIVE, message=message)
     return verdict

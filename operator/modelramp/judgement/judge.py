@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from modelramp.judgement import literal, proof
+from modelramp.judgement import literal, proof, shift
 from modelramp.judgement.evidence import Counts, Evidence, MetricEvidence
+from modelramp.judgement.finding import Fault
 from modelramp.judgement.gates import is_held, phi
 from modelramp.judgement.limits import limits
 from modelramp.judgement.plan import HIGHEST_LIMIT, Check, Plan
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 STALE_INTERVALS = 3
 # What the bake forgives over the upper bound of the stable revision's own rate.
 BAKE_MARGIN = 1.25
-SHARED_FAULT = "SharedFault"
 _NONE = Counts()
 
 
 def judge(evidence: Evidence | None, plan: Plan, *, now: datetime) -> tuple[Verdict, ...]:
     """One verdict per check of the plan, in its order.
 
-    ``Fail`` comes from an alarm (or the literal rule) alone and stays. ``Pass`` means proved under the
+    ``Fail`` comes from an alarm (or the literal rule) and stays, or from a shift of predictions that is there
+    now. ``Pass`` means proved under the
     limit, and that the latest look saw the candidate. Everything else is ``Inconclusive``, no data and no
     answer included.
     """
@@ -93,6 +94,13 @@ def _verdict(evidence: Evidence, check: Check, plan: Plan, now: datetime) -> Ver
     unseen = _unseen(metric, check, plan, now)
     if unseen is not None:
         return _open(metric, check, Outcome.INCONCLUSIVE, unseen)
+    return _judged(metric, check, plan)
+
+
+def _judged(metric: MetricEvidence, check: Check, plan: Plan) -> Verdict:
+    """What the method of the check says of what is seen."""
+    if check.method is Method.DRIFT:
+        return shift.verdict(metric, check)
     if check.method is Method.THRESHOLD:
         return literal.verdict(metric, check, plan)
     return _proved(metric, check, plan)
@@ -164,7 +172,7 @@ def _held(metric: MetricEvidence, check: Check, limit: float) -> Verdict:
         text += f", and so is stable with {percent(run.stable.k / run.stable.n)}"
     text += ": the fault is shared, taking the candidate back would not help"
     verdict = say(check, Outcome.INCONCLUSIVE, text, seen=run.candidate, stable=run.stable, threshold=limit)
-    return replace(verdict, reason=SHARED_FAULT, window=run.at - run.since)
+    return replace(verdict, reason=Fault.SHARED_FAULT.value, window=run.at - run.since)
 
 
 def _failed(alarm: Alarm, check: Check, plan: Plan) -> Verdict:

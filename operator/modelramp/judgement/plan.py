@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelramp.judgement.dispersion import Dispersion
+    from modelramp.judgement.histogram import Histogram
 
 # Without a history of the stable revision, errors are taken to come in bursts of about this size.
 BURSTY = 5.0
@@ -65,13 +66,14 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One figure with its limits; with the method Sequential a proportion of bad requests (0 to 1).
+    """One figure with its limits: a proportion of bad requests (0 to 1), a gauge, or with Drift a PSI.
 
     Attributes:
         name: ``error-rate`` or ``latency``; also the name of the profile's template.
         reason: Reason of the rollback when it fails.
         label: How people call the figure, e.g. ``error rate``.
-        limit: Sequential: the candidate must be proved to be under it. Threshold: the last good value.
+        limit: Sequential: the candidate must be proved to be under it. Threshold and Drift: the last good
+            value.
         critical_limit: Limit of the critical tier; ``None`` = there is no such tier.
         alarm_limit: Limit of the alarm where it differs from ``limit`` (in the bake); ``None`` = ``limit``.
         ratio: How many times stable's rate is forgiven by alarm B; ``None`` = not compared with stable.
@@ -80,10 +82,13 @@ class Check:
         quality: Limits that follow stable's quality, in place of ``limit``; ``None`` = fixed limits.
         label_delay: Seconds until labels are complete; looks of a scope begin after it.
         min_samples: Pass (and with Threshold Fail) only with as many requests, or values of a gauge.
-        method: Sequential tests, or the literal rule.
+        method: Sequential tests, the literal rule, or the distance of histograms.
         direction: Threshold: which side of the limit is the better one.
+        shift_expected: Drift: the candidate is meant to answer otherwise.
+        frozen: Drift: what its version answered when it was made, for where stable shows nothing.
         duration: Threshold: for how many seconds every look must say the same.
         profile: Which metrics profile knows the query.
+        routed: Whether the router counts it: its requests tell which share each arm gets.
         query: PromQL for people to paste.
 
     Raises:
@@ -104,8 +109,11 @@ class Check:
     min_samples: int = 0
     method: Method = Method.SEQUENTIAL
     direction: Direction = Direction.LOWER
+    shift_expected: bool = False
+    frozen: Histogram | None = None
     duration: float = 300.0
     profile: str = "envoy"
+    routed: bool = False
     query: str = ""
 
     def __post_init__(self) -> None:
@@ -123,8 +131,10 @@ class Check:
             value = getattr(self, field)
             if not 0.0 <= value < math.inf:
                 raise ValueError(f"check {self.name}: {field} is {value}; give 0 or more")
-        if self.method is Method.THRESHOLD and (self.ratio is not None or self.quality is not None):
+        if self.method is not Method.SEQUENTIAL and (self.ratio is not None or self.quality is not None):
             raise ValueError(f"check {self.name}: ratio and quality need the method Sequential")
+        if self.method is Method.DRIFT and (self.limit <= 0.0 or self.critical_limit is not None):
+            raise ValueError(f"check {self.name}: give a PSI over 0 as limit, and no critical_limit")
         if self.method is Method.SEQUENTIAL and self.direction is not Direction.LOWER:
             raise ValueError(
                 f"check {self.name}: a share of bad requests is better when lower; see Threshold"

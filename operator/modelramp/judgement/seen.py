@@ -1,10 +1,12 @@
-"""What a look can show of an arm: counts, a value, nothing, or that nobody answered."""
+"""What a look can show of an arm: counts, a value, a histogram, nothing, or that nobody answered."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from modelramp.judgement.histogram import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +63,7 @@ class ProviderError:
     message: str
 
 
-Seen: TypeAlias = Counts | Gauge | NoData | ProviderError
+Seen: TypeAlias = Counts | Gauge | Histogram | NoData | ProviderError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

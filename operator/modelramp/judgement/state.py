@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from modelramp.judgement.histogram import Accumulated
 from modelramp.judgement.seen import Counts
+from modelramp.judgement.split import Split
 from modelramp.judgement.verdict import Tier
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class MetricEvidence:
         watch: Levels of alarm A's fail tier on the stable arm; empty while none is over zero.
         stretch, critical_stretch: Method Threshold: the latest looks on one side of either limit.
         value, baseline: Method Threshold: the latest values of the arms.
+        histogram, stable_histogram: Method Drift: what the arms answered in the scope's last day.
+        split: Of a check that counts at the router: how the arms shared the requests.
         alarm: The failure, once there is one.
         no_data: First of the latest looks without any series of the candidate; None when there are.
         trouble: Why the latest look could not be counted; None when it was.
@@ -91,6 +95,9 @@ class MetricEvidence:
     critical_stretch: Stretch | None = None
     value: float | None = None
     baseline: float | None = None
+    histogram: Accumulated | None = None
+    stable_histogram: Accumulated | None = None
+    split: Split | None = None
     alarm: Alarm | None = None
     no_data: int | None = None
     trouble: str | None = None
@@ -115,6 +122,9 @@ class MetricEvidence:
             "criticalStretch": _stretch(self.critical_stretch),
             "value": self.value,
             "baseline": self.baseline,
+            "histogram": _bins(self.histogram),
+            "stableHistogram": _bins(self.stable_histogram),
+            "split": None if self.split is None else self.split.to_list(),
             "alarm": _alarm(self.alarm),
             "noData": self.no_data,
             "trouble": self.trouble,
@@ -149,6 +159,9 @@ class MetricEvidence:
             critical_stretch=None if critical is None else _stretch_of(critical),
             value=_number(data.get("value")),
             baseline=_number(data.get("baseline")),
+            histogram=_bins_of(data.get("histogram")),
+            stable_histogram=_bins_of(data.get("stableHistogram")),
+            split=None if data.get("split") is None else Split.from_list(data["split"]),
             alarm=None if data.get("alarm") is None else _alarm_of(data["alarm"]),
             no_data=None if data.get("noData") is None else int(data["noData"]),
             trouble=data.get("trouble"),
@@ -169,6 +182,14 @@ def _levels(data: list[float]) -> tuple[float, ...]:
 
 def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
+
+
+def _bins(histogram: Accumulated | None) -> list[list[Any]] | None:
+    return None if histogram is None else histogram.to_list()
+
+
+def _bins_of(data: list[list[Any]] | None) -> Accumulated | None:
+    return None if data is None else Accumulated.from_list(data)
 
 
 def _run(run: Run) -> list[int]:

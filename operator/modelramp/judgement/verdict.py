@@ -22,10 +22,11 @@ class Tier(StrEnum):
 
 
 class Method(StrEnum):
-    """How a check is judged: by sequential tests on counts, or by the literal rule."""
+    """How a check is judged: sequential tests on counts, the literal rule, or how far histograms differ."""
 
     SEQUENTIAL = "Sequential"
     THRESHOLD = "Threshold"
+    DRIFT = "Drift"
 
 
 class Direction(StrEnum):
@@ -52,12 +53,12 @@ class Verdict:
             ``SharedFault`` on an ``Inconclusive`` that would be a ``Fail`` if stable were not over the limit.
         outcome: ``Fail`` only by an alarm, ``Pass`` only by a proof.
         tier: Set exactly when the outcome is ``Fail``.
-        value: The candidate's share of bad requests, 0 to 1, or a gauge's value; on ``Fail`` in the stretch
-            that raised the alarm, otherwise in the whole scope. ``None`` without requests.
+        value: The candidate's share of bad requests, 0 to 1, a gauge's value, or a PSI; on ``Fail`` in the
+            stretch that raised the alarm, otherwise in the whole scope. ``None`` without requests.
         baseline: The stable arm's share in the same time.
-        interval: Clopper-Pearson 95 % interval of ``value``; ``None`` for gauges.
+        interval: Clopper-Pearson 95 % interval of ``value``; ``None`` where that is no share.
         n: The candidate's requests behind ``value``.
-        threshold: The share that ``value`` is held against.
+        threshold: What ``value`` is held against.
         eta: Seconds until the proof is expected at the present rate; ``None`` when unknown or not needed.
         message: For people: number against limit, n, and what is missing.
         query: PromQL to paste.

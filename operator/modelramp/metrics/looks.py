@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeAlias
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from modelramp.judgement.evidence import Counts, Gauge, Look, NoData, ProviderError, Seen
 from modelramp.metrics.counters import unusable
@@ -12,9 +14,11 @@ from modelramp.metrics.counters import unusable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from modelramp.judgement.histogram import Histogram
     from modelramp.judgement.verdict import Arm
     from modelramp.metrics.counters import Counters, Process, Sample
     from modelramp.metrics.port import Series
+    from modelramp.metrics.profiles.buckets import Buckets
     from modelramp.metrics.profiles.template import Template
     from modelramp.metrics.profiles.values import Value
 
@@ -24,7 +28,7 @@ Grid: TypeAlias = "Mapping[str, Mapping[int, Mapping[Sample, float]]]"
 Figures: TypeAlias = "Mapping[str, Mapping[int, Sequence[float]]]"
 
 
-def grid(series: Iterable[Series], template: Template) -> Grid:
+def grid(series: Iterable[Series], template: Template | Buckets) -> Grid:
     """The counters per arm and grid point; series that the template does not know are left out."""
     found: dict[str, dict[int, dict[Sample, float]]] = defaultdict(lambda: defaultdict(dict))
     for one in series:
@@ -36,7 +40,9 @@ def grid(series: Iterable[Series], template: Template) -> Grid:
     return found
 
 
-def step(counters: Counters, at: int, *, seen: Grid, clusters: Mapping[Arm, str], template: Template) -> Look:
+def step(
+    counters: Counters, at: int, *, seen: Grid, clusters: Mapping[Arm, str], template: Template | Buckets
+) -> Look:
     """Moves the counters on to the grid point ``at``, and says what each arm counted since the one before."""
     samples = {arm: seen.get(key, {}).get(at, {}) for arm, key in clusters.items()}
     together = {sample: value for values in samples.values() for sample, value in values.items()}
@@ -81,7 +87,9 @@ def warm(counters: Counters, points: Iterable[int], *, seen: Grid, clusters: Map
             counters.step(at, together)
 
 
-def _seen(values: Mapping[Sample, float], increments: Mapping[Sample, int], template: Template) -> Seen:
+def _seen(
+    values: Mapping[Sample, float], increments: Mapping[Sample, int], template: Template | Buckets
+) -> Seen:
     if not values:
         return NoData()
     processes: dict[Process, dict[str, int]] = defaultdict(dict)
@@ -90,12 +98,13 @@ def _seen(values: Mapping[Sample, float], increments: Mapping[Sample, int], temp
         if unusable(value):
             return ProviderError(f"the provider sent {value} as a counter of {_name(process)}")
         processes[process][component] = increments[sample]
-    total = Counts()
+    counted: list[Any] = []
     for process, components in processes.items():
-        counted = template.tally(components)
-        if isinstance(counted, str):
-            return ProviderError(f"{counted} for {_name(process)}")
-        total += counted
+        found = template.tally(components)
+        if isinstance(found, str):
+            return ProviderError(f"{found} for {_name(process)}")
+        counted.append(found)
+    total: Counts | Histogram = reduce(add, counted)
     return total
 
 

@@ -21,6 +21,7 @@ from modelramp.api.status import (
 )
 from modelramp.judgement.judge import judge
 from modelramp.judgement.verdict import Outcome
+from modelramp.rollout import faults
 from modelramp.rollout.checks import judgement_plan
 from modelramp.rollout.draft import REJECTIONS, Draft, with_lost
 from modelramp.rollout.facts import StepMark, WorkloadState
@@ -74,11 +75,12 @@ def assemble(view: View, draft: Draft) -> Plan:
             # A Service by that name may be somebody else's: the route must not take its traffic.
             routing.reverse()
     write = WriteStatus(status=status)
+    notices = (*draft.notices, *faults.begun(view))
     if draft.back:
-        effects = (*pin, *routing, write, *hold, *grow, *draft.notices, *shrink, *let_go)
+        effects = (*pin, *routing, write, *hold, *grow, *notices, *shrink, *let_go)
     else:
         # Before there is anything that a deletion would have to put in order.
-        effects = (*hold, *grow, write, *routing, *pin, *draft.notices, *shrink, *let_go)
+        effects = (*hold, *grow, write, *routing, *pin, *notices, *shrink, *let_go)
     # What is due already was done in this pass, or waits for something that will wake us.
     times = [time for time in (draft.requeue_at, drained) if time is not None and time > view.now]
     return Plan(rule=draft.rule, effects=effects, requeue_at=min(times, default=None))
@@ -147,7 +149,7 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
     same_scope = scope_of(new, new.plan) == view.scope
     verdicts = _verdicts(view, draft, same_scope=same_scope)
     new = new.model_copy(update={"conditions": conditions(view, draft, verdicts)})
-    kept = {"analysis": old.analysis, "evidence": old.evidence, "conditions": _calm(old, new)}
+    kept = {"analysis": old.analysis, "evidence": old.evidence, "conditions": _calm(view, new)}
     if new.model_copy(update=kept) == old and not _due(view):
         return old
     same_rollout = old.plan is not None and draft.plan is not None and old.plan.id == draft.plan.id
@@ -160,11 +162,19 @@ def _status(view: View, draft: Draft) -> ModelDeploymentStatus:
     return new.model_copy(update={"analysis": analysis, "evidence": evidence})
 
 
-def _calm(old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> list[Condition]:
-    """The conditions with what is said of the analysis as it was: that goes with the evidence."""
-    known = {item.type: item for item in old.conditions}
-    kind = ConditionType.ANALYSIS_PASSED.value
-    return [known.get(kind, item) if item.type == kind else item for item in new.conditions]
+def _calm(view: View, new: ModelDeploymentStatus) -> list[Condition]:
+    """The conditions with what is said of the analysis as it was: that goes with the evidence.
+
+    So do the figures of a fault, and its end while two arms are judged: one that comes and goes is told once.
+    """
+    old = view.status.conditions
+    known = {item.type: item for item in old}
+    calm = {ConditionType.ANALYSIS_PASSED.value, *(kind.value for kind in faults.TOLD.values())}
+    kept = {item.type: known.get(item.type, item) if item.type in calm else item for item in new.conditions}
+    if view.checks is not None and view.status.candidate is not None:
+        kept |= {kind: item for kind, item in known.items() if kind in calm}
+    place = {kind: number for number, kind in enumerate(known)}
+    return sorted(kept.values(), key=lambda item: place.get(item.type, len(place)))
 
 
 def _verdicts(view: View, draft: Draft, *, same_scope: bool) -> tuple[Verdict, ...]:

@@ -113,7 +113,7 @@ def _proof(view: View) -> str:
 def _past(view: View) -> dict[str, list[float]] | None:
     """How stable's errors came before, as the plan keeps it."""
     known = view.facts.past or {}
-    return {name: [item.phi, item.looks, item.bad] for name, item in known.items()} or None
+    return {name: [item.phi, item.looks, item.bad, item.requests] for name, item in known.items()} or None
 
 
 def holding(weight: int, index: int, total: int, until: str) -> Display:

@@ -67,6 +67,7 @@ def pin(
         strategy=strategy,
         analysis=analysis,
         started_at=now,
+        expected_shift=list(revision.expected_shift) or None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from modelramp.api.conditions import Condition, ConditionStatus, ConditionType
 from modelramp.api.status import ModelDeploymentStatus, Phase, Summary
 from modelramp.judgement.verdict import Outcome, Verdict
+from modelramp.rollout import faults
 from modelramp.rollout.facts import FINALIZER_WRITE, ROLLBACK, ROUTE
 from modelramp.rollout.policy import last_index
 
@@ -52,6 +53,7 @@ def conditions(view: View, draft: Draft, verdicts: tuple[Verdict, ...]) -> list[
         ConditionType.TRAFFIC_CONFIGURED: _traffic(view, draft),
         ConditionType.VERSION_RESOLVED: _resolved(view),
         **_refused_writes(view),
+        **_found(view),
     }
     known = {condition.type: condition for condition in view.status.conditions}
     made = []
@@ -140,3 +142,9 @@ def _refused_writes(view: View) -> dict[ConditionType, _Said]:
         for what, kind in kinds.items()
         if (refused := view.facts.refusals.get(what)) is not None
     }
+
+
+def _found(view: View) -> dict[ConditionType, _Said]:
+    """Only while a fault is found that is not the candidate's errors or latency alone."""
+    said = faults.messages(view.findings)
+    return {faults.TOLD[fault]: (_TRUE, fault.value, message[:2048]) for fault, message in said.items()}

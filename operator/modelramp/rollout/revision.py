@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelramp.judgement.histogram import Histogram
+
 HASH_LENGTH = 8
 CHILD_NAME_LENGTH = 63
 
@@ -30,6 +32,8 @@ class Revision:
         port: port of its pods and of its Service.
         template: the pod template as the user wrote it; empty when the revision is only remembered.
         environment: what is put into every container: MODEL_NAME, MODEL_VERSION, MODEL_URI, MODEL_DIGEST.
+        expected_shift: distributions that are meant to change with it.
+        frozen: distributions as they were when the version was made, by name.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Revision:
     port: int
     template: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    expected_shift: tuple[str, ...] = ()
+    frozen: Mapping[str, Histogram] = field(default_factory=dict)
 
 
 def revision_hash(*, version: str, digest: str, template: Mapping[str, Any], port: int) -> str:
@@ -62,6 +68,8 @@ def make_revision(
     template: Mapping[str, Any],
     port: int,
     environment: Mapping[str, str],
+    expected_shift: tuple[str, ...] = (),
+    frozen: Mapping[str, Histogram] | None = None,
 ) -> Revision:
     """The revision that a ModelDeployment wants now."""
     hash8 = revision_hash(version=version, digest=digest, template=template, port=port)
@@ -73,4 +81,6 @@ def make_revision(
         port=port,
         template=template,
         environment=environment,
+        expected_shift=expected_shift,
+        frozen=frozen or {},
     )

@@ -19,6 +19,7 @@ from modelramp.api.status import (
 from modelramp.judgement.evidence import Evidence
 from modelramp.judgement.judge import blind, judge
 from modelramp.judgement.verdict import Outcome, Verdict
+from modelramp.rollout import faults
 from modelramp.rollout.checks import judgement_plan
 from modelramp.rollout.facts import Facts, Unresolved, WorkloadState
 from modelramp.rollout.policy import MAX_WEIGHT, last_index, refresh, restarts, weight_at
@@ -27,6 +28,7 @@ from modelramp.rollout.revision import Revision
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelramp.judgement.finding import Finding
     from modelramp.judgement.plan import Plan as JudgementPlan
 
 _DEFAULT_PORT = 8080
@@ -110,7 +112,8 @@ class View:
         ack: since when the route has had this scope's weights; None: not yet.
         wrong_since: since when the route has not been as decided; None when it is, or was never written.
         evidence: what is counted in this scope.
-        verdicts: one for each check; empty when nothing is being judged.
+        verdicts: one for each check, as far as the findings let it stand; empty when nothing is being judged.
+        findings: what is wrong that the candidate is not to blame for, or not to be judged by.
         blind: why nothing can be seen; None when something can.
         rejected: by name of the revision.
     """
@@ -125,6 +128,7 @@ class View:
     verdicts: tuple[Verdict, ...]
     blind: str | None
     rejected: Mapping[str, RejectedRevision]
+    findings: tuple[Finding, ...] = ()
 
     @property
     def now(self) -> datetime:
@@ -236,11 +240,13 @@ def look(facts: Facts) -> View:
     view = outline(facts)
     if view.checks is None:
         return view
-    return replace(
+    judged = replace(
         view,
         verdicts=judge(view.evidence, view.checks, now=facts.now),
         blind=blind(view.evidence, view.checks, now=facts.now),
     )
+    found = faults.findings(judged)
+    return replace(judged, verdicts=faults.applied(judged.verdicts, found), findings=found)
 
 
 def outline(facts: Facts) -> View:

@@ -191,18 +191,18 @@ def _rates(candidate: Counts, stable: Counts, before: Counts | None = None) -> l
     return list(blame(Situation(rates=(rates,))))
 
 
-def test_errors_in_both_arms_hold_pass_and_the_fail_tier() -> None:
-    """Both arms at 8 % of 5 %: neither passes nor goes back in the fail tier, for this check alone."""
+def test_errors_in_both_arms_block_the_pass() -> None:
+    """Both arms at 8 % of 5 %: no pass, for this check alone; an alarm is the alarm's own to hold."""
     (found,) = _rates(Counts(1000, 80), Counts(19_000, 1520))
     assert found.fault is Fault.SHARED_FAULT
-    assert found.blocks == {Blocked.PASS, Blocked.FAIL_TIER}
+    assert found.blocks == BLOCK_PASS
     assert found.metrics == {"error-rate"}
     assert "8 % in the candidate and 8 % in stable (n=1,000 and 19,000, limit 5 %)" in found.message
 
 
 @pytest.mark.parametrize(("n", "limit"), [(300, 0.05), (5000, 0.05), (5000, 0.3)])
 def test_stable_is_over_the_limit_by_its_interval(n: int, limit: float) -> None:
-    """The fail tier is held from the count on at which scipy's exact interval lies over the limit."""
+    """It is found from the count on at which scipy's exact interval lies over the limit."""
 
     def low(k: int) -> float:
         return float(stats.binomtest(k, n).proportion_ci(0.95, method="exact").low)
@@ -220,8 +220,8 @@ def test_bursts_make_evidence_weaker() -> None:
     assert _faults(Situation(rates=(replace(rates, phi=10.0),))) == [Fault.SHARED_FAULT]
 
 
-def test_a_rise_under_the_limit_holds_pass_only() -> None:
-    """From 0.1 % to 4 % in both arms: no step forward in an incident, and no hold of the fail tier."""
+def test_a_rise_under_the_limit_blocks_the_pass() -> None:
+    """From 0.1 % to 4 % in both arms: no step forward in an incident."""
     (found,) = _rates(Counts(1000, 40), Counts(19_000, 760), Counts(100_000, 100))
     assert found.blocks == BLOCK_PASS
 

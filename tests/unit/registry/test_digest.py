@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modelramp.api.modelversion import MUTABLE, ModelVersionSpec
-from modelramp.registry.digest import canonical, record_digest
+from modelramp.registry.digest import canonical, number, record_digest
 
 SMALL: dict[str, Any] = {
     "model": "fraud",
@@ -57,6 +57,8 @@ OTHER: dict[str, Any] = {
     "version": "2.1.0",
     "modelFormat": {"name": "sklearn"},
     "artifacts": FULL["artifacts"][:1],
+    "baseline": {"histograms": [{"name": "prediction", "le": [0.1], "counts": [1, 2]}]},
+    "expectedShift": ["prediction"],
     "createdBy": None,
     "changelog": "",
     "tags": [],
@@ -78,6 +80,47 @@ def test_canonical_form_is_that_of_the_rfc() -> None:
     """Keys sorted at every level, no spaces, absent fields left out; the digest is sha256 of these bytes."""
     assert canonical(ModelVersionSpec.model_validate(SMALL)).decode() == SMALL_CANONICAL
     assert digest(SMALL) == "v1:sha256:" + hashlib.sha256(SMALL_CANONICAL.encode()).hexdigest()
+
+
+# From ECMAScript's Number::toString, which RFC 8785 takes over.
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (-0.0, "0"),
+        (1.0, "1"),
+        (100.0, "100"),
+        (-2.5, "-2.5"),
+        (0.1, "0.1"),
+        (0.30000000000000004, "0.30000000000000004"),
+        (0.00001, "0.00001"),
+        (0.000001, "0.000001"),
+        (0.00000125, "0.00000125"),
+        (1e-7, "1e-7"),
+        (1.25e-7, "1.25e-7"),
+        (5e-324, "5e-324"),
+        (123456789012345680000.0, "123456789012345680000"),
+        (1e20, "100000000000000000000"),
+        (1e21, "1e+21"),
+        (-1.5e300, "-1.5e+300"),
+        (9007199254740992.0, "9007199254740992"),
+    ],
+)
+def test_numbers_are_written_as_the_rfc_says(value: float, text: str) -> None:
+    """A number that is no integer has one notation, and it is not Python's."""
+    assert number(value) == text
+    assert float(text) == value
+
+
+def test_edges_are_in_the_canonical_form() -> None:
+    """1 and 1.0 are the same edge of a frozen histogram, and the same record."""
+    histograms = [{"name": "prediction", "le": [0.5, 1], "counts": [7, 9, 0]}]
+    spec = ModelVersionSpec.model_validate(SMALL | {"baseline": {"histograms": histograms}})
+    text = '"baseline":{"histograms":[{"counts":[7,9,0],"le":[0.5,1],"name":"prediction"}]},'
+    assert text in canonical(spec).decode()
+    histograms[0]["le"] = [0.5, 1.0]
+    again = ModelVersionSpec.model_validate(SMALL | {"baseline": {"histograms": histograms}})
+    assert record_digest(again) == record_digest(spec)
 
 
 def test_order_of_keys_does_not_matter() -> None:

@@ -175,10 +175,10 @@ def test_an_idle_operator_writes_nothing(world: World) -> None:
 
 def test_the_past_of_stable_is_pinned_with_the_first_weight(world: World) -> None:
     """How its errors came before stays in the plan as it was; what is known later changes nothing."""
-    world.meter.past = {"error-rate": Dispersion(phi=8.25, looks=1000, bad=300)}
+    world.meter.past = {"error-rate": Dispersion(phi=8.25, looks=1000, bad=300, requests=60_000)}
     world.deploy("1.1.0")
     world.run(2)
-    pinned = {"error-rate": [8.25, 1000.0, 300.0]}
+    pinned = {"error-rate": [8.25, 1000.0, 300.0, 60_000.0]}
     assert world.status["plan"]["history"] == pinned
     world.meter.past = {"error-rate": Dispersion(phi=1.0, looks=1000, bad=300)}
     world.run(300, until=lambda: world.route == {"1.1.0": 100})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from modelramp.judgement.histogram import Histogram as Bins
 from modelramp.metrics.profiles import series
 from modelramp.metrics.profiles.histogram import LE, edge_of
 
@@ -55,6 +56,20 @@ class Buckets:
         process = tuple(sorted((label, value) for label, value in labels.items() if label not in apart))
         rest = "|".join(labels.get(label, "") for label in self.histogram.differ)
         return key, (process, f"{edge!r}|{rest}")
+
+    def tally(self, increments: Mapping[str, int]) -> Bins | str:
+        """The same as `distribution`, as judgement reads it."""
+        found = self.distribution(increments)
+        return found if isinstance(found, str) else Bins(found.edges, found.counts)
+
+    def for_people(self, service: ServiceRef) -> str:
+        """PromQL to paste: how many fell into each bucket, and those under it, in the last hour."""
+        found, arm = self.histogram, self.arms.matchers([service])
+        sums = [
+            f"sum by ({LE}) (increase({series.selector((name,), found.matchers, arm)}[1h]))"
+            for name in found.names
+        ]
+        return " or ".join(sums)
 
     def distribution(self, increments: Mapping[str, int]) -> Distribution | str:
         """From the increments of one process, per component, to its buckets.

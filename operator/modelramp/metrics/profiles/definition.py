@@ -28,6 +28,7 @@ LATENCY = "latency"
 FIRST_TOKEN = "time-to-first-token"  # noqa: S105 - of text
 INTER_TOKEN = "inter-token-latency"  # noqa: S105 - of text
 QUALITY = "quality"
+PREDICTION_DRIFT = "prediction-drift"
 
 
 class UnknownCheckError(ValueError):

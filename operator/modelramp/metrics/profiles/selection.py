@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from modelramp.metrics.profiles import CATALOGUE
 from modelramp.metrics.profiles.custom import By, Custom
-from modelramp.metrics.profiles.definition import UnknownCheckError
+from modelramp.metrics.profiles.definition import PREDICTION_DRIFT, UnknownCheckError
 
 if TYPE_CHECKING:
+    from modelramp.metrics.profiles.buckets import Buckets
     from modelramp.metrics.profiles.template import Template
     from modelramp.metrics.profiles.values import Value
 
@@ -44,6 +45,19 @@ class Selection:
             return not self.total
         return self.profile in CATALOGUE and self.check in CATALOGUE[self.profile].gauges
 
+    @property
+    def is_distribution(self) -> bool:
+        """Whether it is all buckets of a histogram; a user's own query by that name is not."""
+        return self.check == PREDICTION_DRIFT and self.profile != CUSTOM
+
+    def counters(self) -> Template | Buckets:
+        """How raw counters are asked for and read, whatever is made of them.
+
+        Raises:
+            ValueError: See `template`.
+        """
+        return _buckets(self) if self.is_distribution else _template(self)
+
     def template(self) -> Template:
         """How requests and bad ones are asked for and read.
 
@@ -74,6 +88,14 @@ def _template(chosen: Selection) -> Template:
         return Custom(query=chosen.query, total=chosen.total, by=chosen.by).template()
     _known(chosen)
     return CATALOGUE[chosen.profile].template(chosen.check, slower_than=chosen.slower_than)
+
+
+@lru_cache(maxsize=1024)
+def _buckets(chosen: Selection) -> Buckets:
+    _known(chosen)
+    if chosen.slower_than is not None:
+        raise UnknownCheckError(f"metric {chosen.check}: slowerThan is for latencies; leave it out")
+    return CATALOGUE[chosen.profile].prediction()
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from modelramp.api.status import PauseCause, PausedStatus, Phase
+from modelramp.rollout import faults
 from modelramp.rollout.draft import Display, Draft, unchanged
 from modelramp.rollout.moves import clock, holding, percent
 from modelramp.rollout.plan import Notice
@@ -95,6 +96,10 @@ def not_proved(view: View) -> Draft | None:
         display = Display(phase=Phase.PROGRESSING, reason="Blind", message=message, text="Blind: no data")
     else:
         message = f"{where} until there is proof for: {names}"
+        found = faults.blocking(view.findings)
+        if found:
+            message += f"; {'; '.join(found.values())}: see condition {' and '.join(found)}"
+            names = ", ".join(found)
         display = Display(
             phase=Phase.PROGRESSING, reason="NotProved", message=message, text=f"NotProved: {names}"
         )
