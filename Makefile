@@ -13,7 +13,7 @@ export PYTHONPATH := tests
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-full bench lint fmt crds cluster-up cluster-env cluster-down needs-python needs-cluster
+.PHONY: help setup demo test test-full bench bench-judgement lint fmt crds cluster-up cluster-env cluster-down needs-python needs-cluster
 
 help: ## Say what can be done.
 	@echo "make TARGET, where TARGET is one of"
@@ -33,6 +33,9 @@ test-full: $(SYNCED) needs-cluster ## Run all tests, the slow ones too.
 
 bench: $(SYNCED) needs-cluster ## Measure how fast the operator is and what it costs, on a real control plane.
 	@$(RUN)python tests/bench/run.py
+
+bench-judgement: $(SYNCED) ## Simulate how often judgement is wrong and how soon it is right; writes docs/benchmarks.md.
+	@$(RUN)python tests/bench/judgement/run.py --docs docs/benchmarks.md
 
 lint: $(SYNCED) ## Check style, types, imports between layers, the lock file and the CRDs.
 	$(RUN)ruff check .

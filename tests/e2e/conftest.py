@@ -13,6 +13,7 @@ import pytest
 
 from e2e.driver import Driver
 from e2e.operatorprocess import ROOT, OperatorProcess
+from e2e.scriptedprometheus import ScriptedPrometheus
 from modelramp.kube import login
 from modelramp.kube.client import Client
 
@@ -83,3 +84,37 @@ async def client(cluster: Cluster) -> AsyncIterator[Client]:
     found = Client(await login.load(kubeconfig=str(cluster.kubeconfig())))
     yield found
     await found.close()
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[ScriptedPrometheus]:
+    """The metrics provider of this module's operator."""
+    with ScriptedPrometheus() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def listener(
+    installed: Cluster,
+    process: OperatorProcess,
+    provider: ScriptedPrometheus,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[OperatorProcess]:
+    """An operator that asks this provider, in place of the session's own."""
+    process.terminate()
+    made = OperatorProcess(installed, tmp_path_factory.mktemp("listener"), prometheus=provider.url)
+    made.start()
+    yield made
+    made.terminate()
+
+
+@pytest.fixture
+def scripted(
+    installed: Cluster, models: Path, listener: OperatorProcess, provider: ScriptedPrometheus
+) -> Iterator[Driver]:
+    """1.0.0 serves; every revision gets good requests until a test says otherwise."""
+    provider.clear()
+    with Driver(installed, models, f"scripted-{os.getpid()}-{next(_NUMBERS)}") as driver:
+        driver.deployment("1.0.0", hold="2s", weights=(40, 60))
+        yield driver
+    assert listener.alive, f"the operator ended:\n{listener.tail()}"

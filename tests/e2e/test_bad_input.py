@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,6 @@ import pytest
 from kubernetes.client import ApiException
 
 from e2e.driver import Driver
-from e2e.operatorprocess import OperatorProcess
 from e2e.scriptedprometheus import RATE, ScriptedPrometheus
 
 if TYPE_CHECKING:
@@ -18,47 +16,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devcluster import Cluster
+    from e2e.operatorprocess import OperatorProcess
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 
 STEPS = (40, 60)
 FIRST = {"1.0.0": 60, "1.1.0": 40}
 BACK = {"1.0.0": 100}
-_NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[ScriptedPrometheus]:
-    """The metrics provider of this module's operator."""
-    with ScriptedPrometheus() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def listener(
-    installed: Cluster,
-    process: OperatorProcess,
-    provider: ScriptedPrometheus,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[OperatorProcess]:
-    """An operator that asks this provider, in place of the session's own."""
-    process.terminate()
-    made = OperatorProcess(installed, tmp_path_factory.mktemp("listener"), prometheus=provider.url)
-    made.start()
-    yield made
-    made.terminate()
 
 
 @pytest.fixture
-def rollout(
-    installed: Cluster, models: Path, listener: OperatorProcess, provider: ScriptedPrometheus
-) -> Iterator[Driver]:
+def rollout(scripted: Driver) -> Driver:
     """1.0.0 serves; every revision gets good requests until a test says otherwise."""
-    provider.clear()
-    with Driver(installed, models, f"bad-{os.getpid()}-{next(_NUMBERS)}") as driver:
-        driver.deployment("1.0.0", hold="2s", weights=STEPS)
-        yield driver
-    assert listener.alive, f"the operator ended:\n{listener.tail()}"
+    return scripted
 
 
 def begin(rollout: Driver, version: str = "1.1.0") -> None:

@@ -51,6 +51,11 @@ def part(body: dict[str, Any], **parts: Any) -> dict[str, Any]:  # noqa: ANN401 
     return {"metadata": metadata, **parts}
 
 
+def place(body: dict[str, Any]) -> tuple[str, str]:
+    """Namespace and name of an object."""
+    return body["metadata"]["namespace"], body["metadata"]["name"]
+
+
 async def test_apply_creates_changes_and_leaves_alone(port: Port, body: dict[str, Any]) -> None:
     """Creation, an apply that changes nothing (same resourceVersion), and a change (next generation)."""
     first = await port.apply(MODEL_DEPLOYMENT, body, manager="git")
@@ -83,10 +88,7 @@ async def test_a_write_decided_on_an_older_object_is_fenced(port: Port, body: di
     other = part(body, metadata={"uid": str(uuid.uuid4())}, spec={"rollback": ROLLBACK})
     with pytest.raises(Fenced):
         await port.apply(MODEL_DEPLOYMENT, other, manager="modelramp-rollback")
-    for wrong in (old, {**new, "metadata": new["metadata"] | {"uid": str(uuid.uuid4())}}):
-        with pytest.raises(Fenced):
-            await port.confirm(MODEL_DEPLOYMENT, wrong)
-    await port.confirm(MODEL_DEPLOYMENT, new)
+    assert await port.read(MODEL_DEPLOYMENT, *place(new)) == new
     fresh = {name: new["metadata"][name] for name in ("resourceVersion", "uid")}
     done = await port.apply(
         MODEL_DEPLOYMENT,
@@ -105,8 +107,8 @@ async def test_a_fenced_write_does_not_bring_a_deleted_object_back(port: Port, b
     fence = {name: metadata[name] for name in ("uid", "resourceVersion")}
     with pytest.raises(Fenced):
         await port.apply(MODEL_DEPLOYMENT, {**body, "metadata": body["metadata"] | fence}, manager="git")
-    with pytest.raises(Fenced):
-        await port.confirm(MODEL_DEPLOYMENT, gone)
+    with pytest.raises(Missing):
+        await port.read(MODEL_DEPLOYMENT, *place(gone))
     with pytest.raises(Missing):
         await port.apply(
             MODEL_DEPLOYMENT,
@@ -201,13 +203,19 @@ async def test_json_patch_is_all_or_nothing(port: Port, body: dict[str, Any]) ->
 
 
 async def test_a_deletion_hits_only_what_was_meant(port: Port, body: dict[str, Any]) -> None:
-    """Another uid is Fenced, the right one deletes, and what is gone already is fine."""
+    """Another uid or an old state is Fenced, the right one deletes, and what is gone already is fine."""
     made = await port.apply(MODEL_DEPLOYMENT, body, manager="git")
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     with pytest.raises(Fenced):
         await port.delete(MODEL_DEPLOYMENT, namespace, name, uid=str(uuid.uuid4()))
+    uid, old = made["metadata"]["uid"], made["metadata"]["resourceVersion"]
+    status = part(body, status={"phase": "Pending"})
+    live = await port.apply(MODEL_DEPLOYMENT, status, manager="modelramp", subresource="status")
+    with pytest.raises(Fenced):
+        await port.delete(MODEL_DEPLOYMENT, namespace, name, uid=uid, resource_version=old)
+    new = live["metadata"]["resourceVersion"]
     for _ in range(2):
-        await port.delete(MODEL_DEPLOYMENT, namespace, name, uid=made["metadata"]["uid"])
+        await port.delete(MODEL_DEPLOYMENT, namespace, name, uid=uid, resource_version=new)
     assert name not in [item["metadata"]["name"] for item in await port.list(MODEL_DEPLOYMENT)]
 
 

@@ -139,7 +139,9 @@ def without_router(installed: Cluster, process: OperatorProcess) -> Iterator[str
     installed.kubectl("apply", "-f", "-", stdin=text)
 
 
-def test_router_that_comes_later(without_router: str, rollout: Driver, installed: Cluster) -> None:
+def test_router_that_comes_later(
+    without_router: str, rollout: Driver, operator: OperatorProcess, installed: Cluster
+) -> None:
     """No VirtualService CRD at the start: a condition says so; once it is there all goes on by itself."""
     rollout.deployment("1.0.0", weights=STEPS)
     rollout.until(lambda: rollout.condition("TrafficConfigured")["reason"] == "RouterMissing", 10, "said")
@@ -152,8 +154,13 @@ def test_router_that_comes_later(without_router: str, rollout: Driver, installed
     assert time.monotonic() - added < 20
     rollout.until(lambda: rollout.condition("Ready")["status"] == "True", 5, "ready")
     rollout.until(lambda: rollout.weights == {"1.0.0": 100}, 10, "seen by a watch")
-    # Only an operator that watches the new kind can see what is done to its route.
+    # It ends when the kind is there, to be started again as Kubernetes would: only then is the kind watched.
+    rollout.until(lambda: not operator.alive, 60, "the operator ended")
+    assert "installed since the start" in operator.tail()
+    operator.start()
+    rollout.until(lambda: rollout.condition("Ready")["status"] == "True", 20, "works again")
+    written = len(rollout.writes)
     installed.kubectl("delete", "virtualservice", "--all", "-n", rollout.namespace)
-    rollout.until(lambda: rollout.weights == {"1.0.0": 100}, 20, "put back, seen by the operator's own watch")
+    rollout.until(lambda: len(rollout.writes) > written, 5, "put back, seen by the operator's own watch")
     # istiod lost the kind too, and looks for it at growing intervals.
     rollout.traffic(20, within=90)

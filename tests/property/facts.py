@@ -216,7 +216,13 @@ def all_facts(draw: Draw) -> Facts:
         route=draw(maybe(routes(scope))),
         deletion=draw(
             st.none()
-            | maybe(st.builds(Deletion, since=moments, orphan=st.booleans(), foreground=st.booleans()))
+            | maybe(
+                st.builds(
+                    Deletion,
+                    since=moments,
+                    **dict.fromkeys(("orphan", "endless", "foreground"), st.booleans()),
+                )
+            )
         ),
         finalizer=draw(st.booleans()),
         conflict=draw(st.sampled_from((None, None, None, "host is taken"))),
@@ -234,7 +240,7 @@ def all_facts(draw: Draw) -> Facts:
         status_written=draw(maybe(moments)),
         refusals=draw(
             st.dictionaries(
-                st.sampled_from(("spec.rollback", "route", "apex")),
+                st.sampled_from(("spec.rollback", "route", "apex", "finalizer")),
                 st.just(Refusal(reason="Refused", message="no", again=NOW + timedelta(seconds=5))),
                 max_size=2,
             )

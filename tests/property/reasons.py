@@ -33,10 +33,11 @@ def told(status: dict[str, Any]) -> dict[str, int]:
 def unfounded(sim: Simulation, weights: dict[str, int]) -> str | None:
     """Why nothing stands behind weights that the operator writes now; None when something does.
 
-    That is status; for all traffic to one revision also `spec.rollback`, or the wish for stable instead of
-    the candidate. When a policy may have refused the write of `spec.rollback` the route says it first.
+    That is status; for all traffic to one revision also `spec.rollback`, the wish for stable instead of the
+    candidate, or for an end of the object. When a policy may have refused the write of `spec.rollback` the
+    route says it first.
     """
-    live = sim.world.cluster.get(MODEL_DEPLOYMENT, *KEY) or {"spec": {}}
+    live = sim.world.cluster.get(MODEL_DEPLOYMENT, *KEY) or {"metadata": {}, "spec": {}}
     status, pin = live.get("status") or {}, live["spec"].get("rollback") or {}
     if weights == told(status):
         return None
@@ -44,6 +45,8 @@ def unfounded(sim: Simulation, weights: dict[str, int]) -> str | None:
     stable, candidate = status.get("stable") or {}, status.get("candidate") or {}
     to_stable = service == stable.get("service") and bool(candidate)
     if len(weights) == 1:
+        if to_stable and "deletionTimestamp" in live["metadata"]:
+            return None
         if pin and service == service_of(pin["toRevision"]):
             return None
         if to_stable and not _is_wanted(sim, candidate["service"]):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE
 from property import strategies
+from property.actions import Edit
 from property.simulation import Simulation
 from property.trace import BrokenError, shares
 from support.faults import Faults
@@ -27,20 +28,31 @@ pytestmark = pytest.mark.timeout(0)
 # Two drains of 3 s and the limit of a minute; a refused write waits up to 5 minutes for its next turn.
 LONGEST = 2 * 3 + 60 + 300 + 10
 CHILDREN = (DEPLOYMENT, SERVICE, VIRTUAL_SERVICE)
+POLICIES = ("Delete", "Orphan")
 BEFORE = st.one_of(strategies.PEOPLE, strategies.FAULTS, strategies.HANDS)
 MEANWHILE = st.lists(
-    st.one_of(strategies.CRASH, strategies.FAIL, strategies.KILL, strategies.WAIT), max_size=5
+    st.one_of(
+        strategies.CRASH,
+        strategies.FAIL,
+        strategies.KILL,
+        strategies.WAIT,
+        st.builds(Edit, st.just("policy"), st.sampled_from(POLICIES)),
+    ),
+    max_size=5,
 )
 
 
-@given(BEFORE, MEANWHILE, st.sampled_from(("Delete", "Orphan")), st.booleans())
+@given(BEFORE, MEANWHILE, st.sampled_from(POLICIES), st.booleans())
 def test_deletion_ends_well(
     before: list[Action],
     meanwhile: list[Action],
     policy: str,
     cascade: bool,  # noqa: FBT001 - hypothesis gives it by position
 ) -> None:
-    """Crashes, refusals and lost answers while it goes: the object is gone, and so is what is to go."""
+    """Crashes, refusals, edits of the policy while it goes: the object is gone, and so is what is to go.
+
+    Of a policy that changes nobody knows how far it had come: all goes, or what serves stays, and no less.
+    """
     sim = Simulation()
     try:
         for action in before:
@@ -53,12 +65,17 @@ def test_deletion_ends_well(
         held = bool(sim.world.body["metadata"].get("finalizers"))
         sim.say("script", f"deleted{' with --cascade=orphan' if cascade else ''}, {policy}")
         sim.world.cluster.remove(MODEL_DEPLOYMENT, *KEY, orphan=cascade)
+        policies = {policy}
         for action in meanwhile:
+            if isinstance(action, Edit) and sim.world.cluster.get(MODEL_DEPLOYMENT, *KEY) is None:
+                continue
             sim.say("script", repr(action))
             action.run(sim)
             sim.world.settle()
+            policies.add(sim.knobs["policy"])
         go(sim)
-        if policy == "Orphan" or cascade:
+        stays = any(True for _ in children(sim.world)) if len(policies) > 1 else policy == "Orphan"
+        if stays or cascade:
             what_serves_is_left(sim, stable if there else None, held=held)
         else:
             nothing_is_left(sim)

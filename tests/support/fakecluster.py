@@ -24,7 +24,7 @@ from support.ownership import Manager, Owners
 from support.rules import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from modelramp.kube.kinds import Kind
 
@@ -133,27 +133,29 @@ class FakeCluster:
 
         return self._write(write, key, change)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, resource_version: str | None = None
+    ) -> None:
         """As the port."""
         await asyncio.sleep(0)
         write = Write(verb="delete", kind=kind, namespace=namespace, name=name)
         fault = self._before(write)
         stored = self._objects.get((kind, namespace, name))
         if stored:
-            rules.fence(stored, {"uid": uid}, (kind, namespace, name))
+            fence = {"uid": uid, "resourceVersion": resource_version}
+            rules.fence(stored, fence, (kind, namespace, name))
             self.writes[-1] = replace(write, changed=True)
             self.remove(kind, namespace, name)
         self.faults.after(fault, write)
 
-    async def confirm(self, kind: Kind, body: Mapping[str, Any]) -> None:
+    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         """As the port."""
         await asyncio.sleep(0)
-        wanted = body["metadata"]
-        key = (kind, wanted["namespace"], wanted["name"])
         self.reads += 1
-        if key not in self._objects:
-            raise Fenced(f"{kind} {key[1]}/{key[2]} is gone")
-        rules.fence(self._objects[key], wanted, key)
+        found = self.get(kind, namespace, name)
+        if found is None:
+            raise Missing(f"{kind} {namespace}/{name} is not there")
+        return found
 
     async def create_event(self, body: dict[str, Any]) -> None:
         """As the port; kept in `events`, and no part of `writes`."""

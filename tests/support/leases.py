@@ -57,7 +57,7 @@ class Connection:
         """Verbs of the requests that ended so."""
         return [verb for verb, _, ended in self.requests if ended == outcome]
 
-    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         """As the port."""
         return await self._request("get", kind, {"metadata": {"namespace": namespace, "name": name}})
 

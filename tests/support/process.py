@@ -44,6 +44,7 @@ class Process:
         due: when the next pass is due without an event.
         woken: an event or a look asks for a pass.
         clock_trouble: what is said of this machine's clock.
+        others: further ModelDeployments that were woken.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class Process:
             self.store.mark_listed(kind)
         self.collector = Collector(meter)
         self._clock = clock
+        self.clock_trouble: str | None = None
+        self.others: set[tuple[str, str]] = set()
         self._reconciler = Reconciler(
             store=self.store,
             cluster=cluster,
@@ -70,8 +73,8 @@ class Process:
             clock=clock,
             decided=decided,
             clocks=lambda: self.clock_trouble,
+            wake=self.others.add,
         )
-        self.clock_trouble: str | None = None
         self.lagging: frozenset[Kind] = frozenset()
         self._late: list[tuple[str, Kind, dict[str, Any]]] = []
         self._passing = False

@@ -56,7 +56,7 @@ def fence(
 
 def empty(kind: Kind, key: Key) -> dict[str, Any]:
     """An object before its first write."""
-    metadata = {"name": key[2], **({"namespace": key[1]} if kind.namespaced else {})}
+    metadata = {"name": key[2], "namespace": key[1]}
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
 
 

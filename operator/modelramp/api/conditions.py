@@ -32,6 +32,7 @@ class ConditionType(StrEnum):
     TRAFFIC_CONFIGURED = "TrafficConfigured"
     VERSION_RESOLVED = "VersionResolved"
     SPEC_WRITTEN = "SpecWritten"
+    FINALIZER_WRITTEN = "FinalizerWritten"
 
 
 class Condition(Record):

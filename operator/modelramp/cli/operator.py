@@ -27,8 +27,7 @@ def operator(
     from modelramp.kube.login import LoginError  # noqa: PLC0415
 
     try:
-        while asyncio.run(app.run(settings)):
-            """A kind was installed: all that is watched is listed and watched anew."""
+        asyncio.run(app.run(settings))
     except (LoginError, app.StoppedError, OSError) as error:
         typer.echo(f"modelramp operator: {error}", err=True)
         raise typer.Exit(1) from None

@@ -5,25 +5,28 @@ later write of the same pass uses those of the former's answer. Answers go into 
 
 The route's own fence does not show that the ModelDeployment was current: a process whose watch of it lags may
 have the newest route beside an old status. So nothing that serves is changed (route, apex, fewer replicas, a
-deletion) before the ModelDeployment was found to be as it was decided on: by a write to it in the same pass,
-else by a read. Steps write status first and rollbacks `spec.rollback`: only repairs, reverts and what is let
-go cost that read. A read, because a policy that refuses writes must not keep traffic from going back.
+deletion, an owner that goes) before the ModelDeployment was found to be as it was decided on: by a write to
+it in the same pass, else by a read. Steps write status first and rollbacks `spec.rollback`: only repairs,
+reverts and what is let go cost that read. A read, because a policy that refuses writes must not keep traffic
+from going back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from modelramp.controller.denied import Denied, denied
 from modelramp.controller.events import event_body
 from modelramp.controller.ownership import disowning_patch, finalizer_patch
 from modelramp.controller.stored import read_status, status_to_write
-from modelramp.kube.errors import FieldConflict, Missing, Refused
+from modelramp.kube.errors import Fenced, FieldConflict, Missing, Refused, Unavailable
 from modelramp.kube.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
-from modelramp.rollout.facts import APEX, FINALIZER, ROLLBACK, ROUTE
+from modelramp.rollout.facts import APEX, FINALIZER_WRITE, ROUTE
 from modelramp.rollout.plan import (
     ClearRollback,
     CreateRevision,
@@ -52,21 +55,16 @@ if TYPE_CHECKING:
 
     from modelramp.api.status import ModelDeploymentStatus
     from modelramp.controller.snapshot import Body, Snapshot
+    from modelramp.controller.store import Key
     from modelramp.kube.port import Cluster
     from modelramp.rollout.facts import Refusal
     from modelramp.rollout.revision import Revision
 
-MANAGER = "modelramp"
+MANAGER = virtualservice.MANAGER
 ROLLBACK_MANAGER = "modelramp-rollback"
 SCALE_MANAGER = "modelramp-scale"
-ROUTER_MISSING = "RouterMissing"
-REFUSED = {
-    ROLLBACK: "SpecWriteRefused",
-    FINALIZER: "FinalizerRefused",
-    ROUTE: "RouteRefused",
-    APEX: "RouteRefused",
-}
-
+# What is told only once the write that it speaks of was made, by reason of the event.
+AFTER = {"RouteRepaired": ROUTE, "DeletionForced": FINALIZER_WRITE, "Orphaned": FINALIZER_WRITE}
 
 _log = structlog.get_logger(__name__)
 
@@ -74,18 +72,9 @@ _log = structlog.get_logger(__name__)
 class Sink(Protocol):
     """Where the answers of writes go."""
 
-    def put(self, kind: Kind, body: dict[str, Any]) -> object:
-        """Takes an object in."""
+    def put(self, kind: Kind, body: dict[str, Any]) -> set[Key]:
+        """Takes an object in; gives the ModelDeployments that it concerns."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Denied:
-    """A write that was refused."""
-
-    what: str
-    reason: str
-    message: str
 
 
 class Pass:
@@ -114,9 +103,11 @@ class Pass:
         self._generation: int = snapshot.body["metadata"].get("generation", 0)
         self._refusals = refusals or {}
         self._confirmed = False
+        self._remembered = False
         self.refused: list[Denied] = []
         self.succeeded: set[str] = set()
         self.changed = False
+        self.concerned: set[Key] = set()
 
     async def run(self, plan: Plan) -> None:
         """Makes the writes of a plan.
@@ -125,13 +116,24 @@ class Pass:
             Fenced: something was not as it was when the plan was made; look again.
             Unavailable: the API server gave no useful answer.
         """
-        for effect in plan.effects:
-            if isinstance(effect, WriteStatus):
-                await self._write_status(effect)
-            elif isinstance(effect, Notice):
-                await self._tell(effect)
-            else:
-                await self._guarded(effect)
+        told = 0
+        try:
+            for effect in plan.effects:
+                if isinstance(effect, WriteStatus):
+                    await self._write_status(effect)
+                elif isinstance(effect, Notice):
+                    await self._tell(effect)
+                    told += 1
+                else:
+                    await self._guarded(effect)
+        except (Fenced, Unavailable):
+            if self._remembered:
+                # Status says it by now, so no later pass has it to tell.
+                notices = [effect for effect in plan.effects if isinstance(effect, Notice)]
+                with suppress(Unavailable):
+                    for notice in notices[told:]:
+                        await self._tell(notice)
+            raise
 
     async def _one(self, effect: Effect) -> None:  # noqa: C901 - one for each effect
         match effect:
@@ -164,7 +166,7 @@ class Pass:
         return waits or any(denied.what == what for denied in self.refused)
 
     async def _tell(self, notice: Notice) -> None:
-        if notice.reason == "RouteRepaired" and self._is_refused(ROUTE):
+        if notice.reason in AFTER and self._is_refused(AFTER[notice.reason]):
             return
         try:
             await self._cluster.create_event(event_body(self._body, notice, now=self._now))
@@ -182,19 +184,8 @@ class Pass:
             return
         try:
             await self._one(effect)
-        except FieldConflict as conflict:
-            owners = ", ".join(conflict.managers)
-            reason = {ROLLBACK: "RollbackConflict", APEX: "HostConflict"}.get(what, "FieldConflict")
-            message = f"{what} is written by {owners} too; it is left alone: take it out of there"
-            if what == APEX:
-                name = f"{self._namespace}/{self._name}"
-                message = f"Service {name} is not ours, {owners} wrote it: remove it, or choose another name"
-            self.refused.append(Denied(what=what, reason=reason, message=message))
-        except Refused as refusal:
-            reason = REFUSED.get(what, "WorkloadRefused")
-            self.refused.append(Denied(what=what, reason=reason, message=refusal.message))
-        except Missing as missing:
-            self.refused.append(_missing(what, missing))
+        except (FieldConflict, Refused, Missing) as refusal:
+            self.refused.append(denied(what, refusal, name=f"{self._namespace}/{self._name}"))
         else:
             self.succeeded.add(what)
 
@@ -221,14 +212,30 @@ class Pass:
         self._confirmed = True
 
     async def _confirm(self) -> None:
-        """Returns when the ModelDeployment is known to be the one that was decided on."""
-        if not self._confirmed:
-            await self._cluster.confirm(MODEL_DEPLOYMENT, self._body)
-            self._confirmed = True
+        """Returns when the ModelDeployment is known to be the one that was decided on.
+
+        Raises:
+            Fenced: it is not; the store has the present one now.
+        """
+        if self._confirmed:
+            return
+        decided = self._body["metadata"]
+        try:
+            live = await self._cluster.read(MODEL_DEPLOYMENT, self._namespace, self._name)
+        except Missing as error:
+            raise Fenced(f"ModelDeployment {self._namespace}/{self._name} is gone") from error
+        self.concerned |= self._sink.put(MODEL_DEPLOYMENT, live)
+        for field in ("uid", "resourceVersion"):
+            if live["metadata"][field] != decided[field]:
+                raise Fenced(
+                    f"ModelDeployment {self._namespace}/{self._name}: {field} is {live['metadata'][field]},"
+                    f" not {decided[field]}"
+                )
+        self._confirmed = True
 
     def _keep(self, kind: Kind, answer: dict[str, Any]) -> None:
         """The answer of a write that changed something: what follows from it is for the next pass."""
-        self._sink.put(kind, answer)
+        self.concerned |= self._sink.put(kind, answer)
         self.changed = True
 
     async def _write_rollback(self, effect: WriteRollback) -> None:
@@ -263,6 +270,7 @@ class Pass:
             return
         body = self._fenced(status=status_to_write(self._body, status))
         self._took(await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=MANAGER, subresource="status"))
+        self._remembered = True
 
     # -- traffic -------------------------------------------------------------------------------------------
 
@@ -298,8 +306,7 @@ class Pass:
     async def _remove_route(self) -> None:
         live = self._snapshot.route
         if live is not None:
-            uid = live["metadata"]["uid"]
-            await self._cluster.delete(VIRTUAL_SERVICE, self._namespace, self._name, uid=uid)
+            await self._remove(VIRTUAL_SERVICE, live)
 
     async def _write_apex(self, effect: WriteApex) -> None:
         body = template.render_apex(effect, namespace=self._namespace, deployment=self._name)
@@ -327,16 +334,19 @@ class Pass:
         await self._cluster.apply(SERVICE, self._owned(rendered, None), manager=MANAGER, force=False)
 
     async def _release(self, revision: Revision) -> None:
-        """The Deployment last: it tells that both were."""
-        rendered = template.render_service(revision, namespace=self._namespace, deployment=self._name)
-        await self._cluster.apply(SERVICE, rendered, manager=MANAGER)
-        live = self._deployment(revision.service)
-        operations = disowning_patch(live, self._body["metadata"]["uid"]) if live is not None else []
+        """The Deployment last: it tells that both were. What is gone is not made again."""
+        await self._confirm()
+        namespace, name, owner = self._namespace, revision.service, self._body["metadata"]["uid"]
+        with suppress(Missing):
+            # Services of revisions are not watched.
+            service = await self._cluster.read(SERVICE, namespace, name)
+            operations = disowning_patch(service, owner)
+            if operations:
+                await self._cluster.json_patch(SERVICE, namespace, name, operations)
+        live = self._deployment(name)
+        operations = disowning_patch(live, owner) if live is not None else []
         if operations:
-            name = revision.service
-            self._keep(
-                DEPLOYMENT, await self._cluster.json_patch(DEPLOYMENT, self._namespace, name, operations)
-            )
+            self._keep(DEPLOYMENT, await self._cluster.json_patch(DEPLOYMENT, namespace, name, operations))
 
     async def _scale(self, effect: Scale, live: Body | None) -> None:
         body = template.render_scale(effect, namespace=self._namespace)
@@ -352,6 +362,7 @@ class Pass:
     async def _delete(self, effect: DeleteRevision) -> None:
         await self._confirm()
         name = effect.revision.service
+        # Services of revisions are not watched: their EndpointSlices know the uid.
         for item in self._snapshot.slices:
             owners = item["metadata"].get("ownerReferences") or []
             service = next((ref for ref in owners if ref["kind"] == "Service" and ref["name"] == name), None)
@@ -360,17 +371,19 @@ class Pass:
                 break
         live = self._deployment(name)
         if live is not None:
-            await self._cluster.delete(DEPLOYMENT, self._namespace, name, uid=live["metadata"]["uid"])
+            await self._remove(DEPLOYMENT, live)
 
-
-def _missing(what: str, missing: Missing) -> Denied:
-    if what != ROUTE:
-        return Denied(what=what, reason="Missing", message=missing.message)
-    message = (
-        f"there is no {VIRTUAL_SERVICE.kind} of {VIRTUAL_SERVICE.api_version} on this cluster: install Istio;"
-        " the rollout goes on by itself once it is there"
-    )
-    return Denied(what=what, reason=ROUTER_MISSING, message=message)
+    async def _remove(self, kind: Kind, live: Body) -> None:
+        """Deletes an object as it was seen."""
+        await self._confirm()
+        found = live["metadata"]
+        await self._cluster.delete(
+            kind,
+            self._namespace,
+            found["name"],
+            uid=found["uid"],
+            resource_version=found["resourceVersion"],
+        )
 
 
 def covers(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -41,16 +41,13 @@ class StoppedError(Exception):
     """A part of the operator ended in a way that no retry can help: a new process starts afresh."""
 
 
-async def run(settings: Settings) -> bool:
-    """Runs the operator until SIGTERM or SIGINT, or until it has to begin anew.
-
-    Returns:
-        Whether to run it again: a kind was installed that is to be watched from now on.
+async def run(settings: Settings) -> None:
+    """Runs the operator until SIGTERM or SIGINT.
 
     Raises:
         LoginError: there are no credentials for a cluster.
-        StoppedError: credentials are no longer valid; a list, a watch or the Lease is forbidden; and the
-            like.
+        StoppedError: credentials are no longer valid; a list, a watch or the Lease is forbidden; a kind was
+            installed that has to be watched; and the like.
         OSError: the HTTP port is taken.
     """
     set_up_logging(settings.log_level, settings.log_format)
@@ -104,7 +101,7 @@ async def run(settings: Settings) -> bool:
             _log.info("ready", deployments=len(store.keys()))
             await (election.run(terms.run) if election else terms.run())
 
-        return await _until_one_ends(
+        await _until_one_ends(
             settings,
             feed=feed,
             crew={"lists": feed.run, "work": work},
@@ -139,12 +136,8 @@ async def _until_one_ends(
     store: Store,
     telemetry: Telemetry,
     evidence: Callable[[Key], dict[str, Any] | None],
-) -> bool:
-    """Runs the watches, the crew and the HTTP server together; the first end is the end of all.
-
-    Returns:
-        Whether the lists were the first to end: what is watched has changed.
-    """
+) -> None:
+    """Runs the watches, the crew and the HTTP server together; the first end is the end of all."""
     # They begin before kopf does: it waits at its end for tasks that are younger than itself.
     tasks = [asyncio.create_task(member(), name=name) for name, member in crew.items()]
     server = Server(
@@ -169,7 +162,7 @@ async def _until_one_ends(
         await server.start()
         _log.info("started", http=f"{settings.http_address}:{server.port}")
         tasks.append(asyncio.create_task(_watch(settings, feed, stop, end), name="watch"))
-        first, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
         await end()
@@ -183,7 +176,6 @@ async def _until_one_ends(
             _log.critical("cannot go on", task=task.get_name(), exc_info=error)
             raise StoppedError(f"{task.get_name()} ended: {_cause(error)}") from error
     _log.info("ended")
-    return any(task.get_name() == "lists" and not task.cancelled() for task in first)
 
 
 def _cause(error: BaseException) -> BaseException:

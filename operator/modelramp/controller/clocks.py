@@ -22,8 +22,11 @@ LIMIT = timedelta(seconds=5)
 _TICK = timedelta(seconds=1)
 """What a `Date` leaves open: it is cut to whole seconds."""
 
-_VALID = timedelta(seconds=60)
-"""An answer older than this says nothing about the clocks of now."""
+_VALID = timedelta(minutes=15)
+"""An answer older than this says nothing of now: its server is not asked any more.
+
+It is longer than any usual interval of looks, and than the time between two looks for missed deletions.
+"""
 
 
 def least_difference(date: datetime, *, sent: datetime, received: datetime) -> timedelta:
@@ -64,14 +67,18 @@ class Clocks:
         self._seen[server] = (received, least_difference(told, sent=sent, received=received))
 
     def trouble(self) -> str | None:
-        """Which clock differs by more than 5 s, by how much, and what to do; None when none does."""
+        """Which clock differs by more than 5 s, and what to do; None when none does.
+
+        The text does not change with each answer: each change would be a write of status.
+        """
         now = self._clock()
-        for server, (seen, difference) in self._seen.items():
+        # A copy: answers of Prometheus come in threads.
+        for server, (seen, difference) in tuple(self._seen.items()):
             if abs(difference) > LIMIT and now - seen <= _VALID:
                 side = "behind" if difference > timedelta() else "ahead of"
-                seconds = abs(difference).total_seconds()
+                limit = f"{LIMIT.total_seconds():g} s"
                 return (
-                    f"the operator's clock is at least {seconds:.0f} s {side} that of the {server}:"
+                    f"the operator's clock is more than {limit} {side} that of the {server}:"
                     " synchronise the clocks (NTP) of both machines"
                 )
         return None

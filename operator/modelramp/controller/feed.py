@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _RETRY = 1.0
-_INSTALLED = 5.0
-"""Seconds between two looks for a kind that was not installed."""
+_INSTALLED, _LONGEST = 5.0, 60.0
+"""Seconds to the next look for a kind that was not installed: the first time, and at most."""
+
+
+class UnwatchedError(Exception):
+    """There are objects that no watch tells of: only a new process begins all watches anew."""
 
 
 class Lists(Protocol):
@@ -67,6 +71,7 @@ class Feed:
         self._wake_version = wake_version
         self._resync = resync
         self._absent: set[Kind] = set()
+        self._unknown: dict[Kind, set[str]] = {}
 
     def on_event(self, kind: Kind, event: str | None, body: dict[str, Any]) -> None:
         """Takes a watch event in (`ADDED`, `MODIFIED`, `DELETED`; None is from a list)."""
@@ -91,10 +96,10 @@ class Feed:
     async def run(self) -> None:
         """Lists every kind until the store is ready, then looks for ghosts from time to time.
 
-        Returns when a kind is served that was not installed: all watches have to begin anew. kopf looks for
-        new kinds once, as their CRD changes; what the API server serves a moment later it never watches.
-
         Raises:
+            UnwatchedError: a kind is served that was not installed, or a list has what no watch has shown.
+                kopf looks for new kinds once, as their CRD changes; what the API server serves a moment later
+                it never watches.
             ClusterError: a list is refused; that is a matter of permissions, which a restart may find mended.
         """
         async with asyncio.TaskGroup() as group:
@@ -102,9 +107,8 @@ class Feed:
                 group.create_task(self._first(kind), name=f"first list of {kind.plural}")
         self._wake_all(self._store.keys())
         async with asyncio.TaskGroup() as group:
-            ghosts = group.create_task(self._look_for_ghosts(), name="ghosts")
-            await self._until_one_is_installed()
-            ghosts.cancel()
+            group.create_task(self._look_for_ghosts(), name="ghosts")
+            group.create_task(self._look_for_kinds(), name="kinds")
 
     async def _look_for_ghosts(self) -> None:
         # What was deleted between our list and the watch's own is a ghost from the start.
@@ -115,17 +119,18 @@ class Feed:
             for kind in self._kinds:
                 await self._drop_ghosts(kind)
 
-    async def _until_one_is_installed(self) -> None:
-        """Returns when two looks in a row have found a kind that was absent: discovery has it by then."""
+    async def _look_for_kinds(self) -> None:
+        """Ends when two looks in a row have found a kind that was absent: discovery has it by then."""
         seen: set[Kind] = set()
+        pause = _INSTALLED
         while True:
-            await asyncio.sleep(_INSTALLED)
+            await asyncio.sleep(pause)
             served = {kind for kind in tuple(self._absent) if await self._is_served(kind)}
             if again := served & seen:
-                names = sorted(kind.kind for kind in again)
-                _log.warning("a kind has been installed: starting again to watch it", kinds=names)
-                return
+                names = ", ".join(sorted(kind.kind for kind in again))
+                raise UnwatchedError(f"{names}: installed since the start; a new process watches it")
             seen = served
+            pause = _INSTALLED if served or not self._absent else min(2 * pause, _LONGEST)
 
     async def _is_served(self, kind: Kind) -> bool:
         try:
@@ -166,10 +171,18 @@ class Feed:
         except Unavailable as error:
             _log.warning("looking for missed deletions failed", kind=kind.kind, message=error.message)
             return
+        self._blame_watch(kind, there, before=before)
         concerned = self._store.reconcile_list(kind, there, before=before)
         if concerned:
             _log.info("dropped what the watch had missed", kind=kind.kind, concerned=len(concerned))
         self._wake_all(concerned)
+
+    def _blame_watch(self, kind: Kind, there: Sequence[dict[str, Any]], *, before: int) -> None:
+        """Ends when two lists in a row have an object older than the newest event, not in the store."""
+        unknown = self._store.unknown(kind, there, before=before)
+        if lost := unknown & self._unknown.get(kind, set()):
+            raise UnwatchedError(f"{kind.kind}: {len(lost)} objects that the watch never showed")
+        self._unknown[kind] = unknown
 
     def _wake_all(self, keys: Iterable[Key]) -> None:
         for key in keys:

@@ -136,10 +136,13 @@ def _deletion(body: Body, children: Iterable[Body | None], *, since: datetime) -
     # As it stands, since the rest of the spec may be unreadable.
     policy = (body.get("spec") or {}).get("deletionPolicy")
     # The garbage collector takes its finalizer off when it has taken off the owner references.
-    released = any(child is not None and not child["metadata"].get("ownerReferences") for child in children)
+    # It does so with all of them: one alone lost its owner otherwise.
+    owned = [labels.owned_by(child, body["metadata"]["uid"]) for child in children if child is not None]
+    released = bool(owned) and not any(owned)
     return Deletion(
         since=since,
         orphan=policy == DeletionPolicy.ORPHAN or ORPHAN in finalizers or released,
+        endless=policy == DeletionPolicy.ORPHAN,
         foreground=FOREGROUND in finalizers,
     )
 
@@ -286,7 +289,11 @@ def _conflict(snapshot: Snapshot) -> tuple[str | None, frozenset[str]]:
             message = f"{kind} {name} is not ours: remove it, or give the ModelDeployment another name"
             return message, frozenset()
     own, taken, first = virtualservice.wanted_hosts(snapshot.body), set(), None
+    route = snapshot.route
     for rival in snapshot.rivals:
+        if route is not None and _is_older_of_ours(route, rival):
+            # Two of ours that began at once: the younger one gives way.
+            continue
         for _, host in sorted(own & virtualservice.hosts(rival)):
             taken.add(host)
             other = f"{rival['metadata']['namespace']}/{rival['metadata']['name']}"
@@ -295,6 +302,15 @@ def _conflict(snapshot: Snapshot) -> tuple[str | None, frozenset[str]]:
                 " remove it there, or choose another host"
             )
     return first, frozenset(taken)
+
+
+def _is_older_of_ours(route: Body, rival: Body) -> bool:
+    """Whether the rival is another ModelDeployment's route, and made after ours."""
+    managed = (rival["metadata"].get("labels") or {}).get(labels.MANAGED_BY) == "modelramp"
+    ours, theirs = (
+        (body["metadata"].get("creationTimestamp", ""), body["metadata"]["uid"]) for body in (route, rival)
+    )
+    return managed and ours < theirs
 
 
 def _request(metadata: Mapping[str, Any], status: ModelDeploymentStatus) -> Request | None:

@@ -24,25 +24,21 @@ def finalizer_patch(body: Body, *, present: bool) -> Operations:
         return []
     others = [name for name in metadata.get("finalizers") or [] if name != FINALIZER]
     wanted = [*others, FINALIZER] if present else others
-    return [
-        {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
-        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
-        _set("/metadata/finalizers", wanted),
-    ]
+    return [*_fence(body), _set("/metadata/finalizers", wanted)]
 
 
 def disowning_patch(body: Body, owner: str) -> Operations:
-    """Takes the owner of this uid off an object; empty: it is none of its owners."""
-    metadata = body["metadata"]
-    references = metadata.get("ownerReferences") or []
+    """Takes the owner of this uid off an object as it was seen; empty: it is none of its owners."""
+    references = body["metadata"].get("ownerReferences") or []
     others = [reference for reference in references if reference.get("uid") != owner]
     if others == references:
         return []
-    return [
-        {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
-        {"op": "test", "path": "/metadata/ownerReferences", "value": references},
-        _set("/metadata/ownerReferences", others),
-    ]
+    return [*_fence(body), _set("/metadata/ownerReferences", others)]
+
+
+def _fence(body: Body) -> Operations:
+    names = ("uid", "resourceVersion")
+    return [{"op": "test", "path": f"/metadata/{name}", "value": body["metadata"][name]} for name in names]
 
 
 def _set(path: str, items: list[Any]) -> dict[str, Any]:

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelramp.judgement.dispersion import Dispersion
+    from modelramp.metrics.looks import Grid
     from modelramp.metrics.port import Source
     from modelramp.metrics.profiles.selection import Selection
+    from modelramp.metrics.profiles.template import Template
     from modelramp.metrics.service import ServiceRef
 
 SECONDS = 24 * 3600
@@ -135,15 +137,20 @@ class Past:
         seen = grid(series, template)
         answers = []
         for asked in those:
-            counters = Counters(window=carry(interval))
-            arms = {Arm.STABLE: template.key(asked.stable)}
-            looks: list[tuple[int, int]] = []
-            for at in sorted(seen.get(template.key(asked.stable), {})):
-                counted = step(counters, at, seen=seen, clusters=arms, template=template).arms[Arm.STABLE]
-                if isinstance(counted, Counts):
-                    looks.append((counted.n, counted.k))
-            known = dispersion.history(looks)
+            known = dispersion_of(seen, template.key(asked.stable), template=template, interval=interval)
             if known is not None:
                 answers.append((asked, known))
             await asyncio.sleep(0)
         return answers
+
+
+def dispersion_of(seen: Grid, key: str, *, template: Template, interval: int) -> Dispersion | None:
+    """How one revision's bad requests came, by its counters on a grid; None when they say too little."""
+    counters, looks = Counters(window=carry(interval)), list[tuple[int, int]]()
+    for at in sorted(seen.get(key, {})):
+        counted = step(counters, at, seen=seen, clusters={Arm.STABLE: key}, template=template).arms[
+            Arm.STABLE
+        ]
+        if isinstance(counted, Counts):
+            looks.append((counted.n, counted.k))
+    return dispersion.history(looks)

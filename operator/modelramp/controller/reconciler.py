@@ -5,16 +5,19 @@ It may be run at any time, any number of times, from any state, and gets to the 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from modelramp.controller import questions
-from modelramp.controller.act import ROUTER_MISSING, Pass
+from modelramp.controller.act import Pass
+from modelramp.controller.denied import ROUTER_MISSING
 from modelramp.controller.observe import Reading, is_deleted, observe, read
 from modelramp.controller.past import Asked
 from modelramp.controller.snapshot import Snapshot
 from modelramp.controller.subjects import subject_of
+from modelramp.kube.errors import Fenced, Missing, Unavailable
 from modelramp.kube.kinds import (
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -79,6 +82,7 @@ class Reconciler:
         lag: seconds after which a look's counters must be in.
         decided: called with each plan that was carried out; for telemetry.
         clocks: what is wrong with our clock; None when nothing.
+        wake: called with others that a write concerns: who waits for a host that was given up.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Reconciler:
         lag: float = 60.0,
         decided: Callable[[Facts, Plan], None] = lambda _facts, _plan: None,
         clocks: Callable[[], str | None] = lambda: None,
+        wake: Callable[[Key], None] = lambda _key: None,
     ) -> None:
         self._store = store
         self._cluster = cluster
@@ -99,6 +104,7 @@ class Reconciler:
         self._lag = lag
         self._decided = decided
         self._clocks = clocks
+        self._wake = wake
         self._refusals: dict[Key, dict[str, tuple[Refusal, timedelta]]] = {}
         self._readings: dict[Key, tuple[tuple[str, str], Reading]] = {}
         self._deleting: dict[Key, datetime] = {}
@@ -127,7 +133,12 @@ class Reconciler:
         )
         try:
             await writes.run(plan)
+        except Fenced:
+            await self._catch_up(key)
+            raise
         finally:
+            for other in writes.concerned - {key}:
+                self._wake(other)
             news = self._remember(key, writes, plan, now)
         self._decided(facts, plan)
         # Our own writes wake nobody: what follows from them is looked at here.
@@ -158,6 +169,13 @@ class Reconciler:
         )
         asked = _past_of(key, facts)
         return replace(facts, past=self._evidence.past(asked)) if asked else facts
+
+    async def _catch_up(self, key: Key) -> None:
+        """Reads what may be behind in the store, so that a watch that lags holds nothing up."""
+        for kind in (MODEL_DEPLOYMENT, VIRTUAL_SERVICE):
+            with suppress(Missing, Unavailable):
+                for other in self._store.put(kind, await self._cluster.read(kind, *key)) - {key}:
+                    self._wake(other)
 
     def _read(self, key: Key, snapshot: Snapshot) -> Reading:
         """What the ModelDeployment says; kept from pass to pass while something is on its way."""

@@ -106,6 +106,15 @@ class Store:
                 wake |= self.drop(kind, found.get("namespace", ""), found["name"], found["uid"])
         return wake
 
+    def unknown(self, kind: Kind, metadata: Iterable[dict[str, Any]], *, before: int) -> set[str]:
+        """The uids of what was listed and is not here, although events as new as it have come in."""
+        known = {body["metadata"]["uid"] for body in self.all(kind)} | self._gone.keys()
+        return {
+            item["uid"]
+            for item in metadata
+            if item["uid"] not in known and int(item["resourceVersion"]) <= before
+        }
+
     def _forget(self, uid: str, version: int) -> None:
         self._gone.pop(uid, None)
         self._gone[uid] = version

@@ -138,6 +138,7 @@ class Terms:
             lag=lag,
             decided=self._telemetry.decided,
             clocks=self._clocks.trouble,
+            wake=queues.deployments.wake,
         )
         recorder = VersionRecorder(store=self._store, cluster=self._cluster, clock=self._clock)
         workers = Workers(

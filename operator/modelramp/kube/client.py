@@ -14,11 +14,11 @@ import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 
 from modelramp.kube import answers
-from modelramp.kube.errors import ClusterError, Fenced, Missing, Unavailable
+from modelramp.kube.errors import ClusterError, Missing, Unavailable
 from modelramp.kube.kinds import SERVICE, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from kubernetes.aio.client.configuration import Configuration
 
@@ -126,12 +126,15 @@ class Client:
             body=[*operations],
         )
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, resource_version: str | None = None
+    ) -> None:
         """As the port."""
+        version = {"resourceVersion": resource_version} if resource_version else {}
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": uid, **version},
             "propagationPolicy": "Background",
         }
         try:
@@ -139,28 +142,12 @@ class Client:
         except Missing:
             return
 
-    async def confirm(self, kind: Kind, body: Mapping[str, Any]) -> None:
-        """As the port. Without a resourceVersion in the request a read is never answered from a cache."""
-        wanted = body["metadata"]
-        name = f"{kind} {wanted['namespace']}/{wanted['name']}"
-        try:
-            live = (await self.get(kind, wanted["namespace"], wanted["name"]))["metadata"]
-        except Missing as error:
-            raise Fenced(f"{name} is gone") from error
-        for field in ("uid", "resourceVersion"):
-            if live[field] != wanted[field]:
-                raise Fenced(f"{name}: {field} is {live[field]}, not {wanted[field]}")
-
     async def create_event(self, body: dict[str, Any]) -> None:
         """As the port."""
         await self.create(_EVENT, body)
 
-    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
-        """One object as it is now.
-
-        Raises:
-            Missing: it is not there.
-        """
+    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+        """As the port. Without a resourceVersion in the request a read is never answered from a cache."""
         return await self._request("GET", kind, kind.path(namespace, name), verb="get")
 
     async def proxied(self, namespace: str, service: str, path: str) -> dict[str, Any]:

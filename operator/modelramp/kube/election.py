@@ -52,7 +52,7 @@ class ElectionError(Exception):
 class Leases(Protocol):
     """What an election needs of a cluster's client; `Unavailable` and `Refused` as in the port."""
 
-    async def get(self, kind: Kind, namespace: str, name: str) -> Body:
+    async def read(self, kind: Kind, namespace: str, name: str) -> Body:
         """The object; `Missing` when it is not there."""
         ...
 
@@ -152,7 +152,7 @@ class Election:
     async def _take(self) -> bool:
         """One look; takes the Lease if it is free."""
         try:
-            body = await self._cluster.get(LEASE, self._namespace, self._name)
+            body = await self._cluster.read(LEASE, self._namespace, self._name)
         except Missing:
             body = None
         free = self._free(body and body.get("spec"), at=self._clock())
@@ -224,7 +224,7 @@ class Election:
                 await self._write(self._body, change)
                 return True
             # It is another's, or an earlier write of ours was done and its answer lost.
-            body = await self._cluster.get(LEASE, self._namespace, self._name)
+            body = await self._cluster.read(LEASE, self._namespace, self._name)
             if body.get("spec", {}).get("holderIdentity") != self.identity:
                 return False
             await self._write(body, change)

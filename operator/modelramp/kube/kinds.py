@@ -7,7 +7,7 @@ ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from modelramp.workloads import labels
 
@@ -23,7 +23,6 @@ class Kind:
     version: str
     plural: str
     kind: str
-    namespaced: bool = True
     selector: str | None = None
 
     @property
@@ -41,7 +40,7 @@ class Kind:
     ) -> str:
         """The path of a list (no name) or an object below the API server's root."""
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
-        if namespace and self.namespaced:
+        if namespace:
             parts += ["namespaces", namespace]
         parts += [part for part in (self.plural, name, subresource) if part]
         return "/" + "/".join(parts)
@@ -70,14 +69,3 @@ WATCHED: Final = (
     ENDPOINT_SLICE,
     VIRTUAL_SERVICE,
 )
-
-_BY_TYPE: Final = {(kind.api_version, kind.kind): kind for kind in WATCHED}
-
-
-def kind_of(body: dict[str, Any]) -> Kind:
-    """The kind of an object by its `apiVersion` and `kind`.
-
-    Raises:
-        KeyError: the operator does not work with such objects.
-    """
-    return _BY_TYPE[body["apiVersion"], body["kind"]]

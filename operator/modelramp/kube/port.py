@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from modelramp.kube.kinds import Kind
 
@@ -85,19 +85,28 @@ class Cluster(Protocol):
         """
         ...
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, uid: str, resource_version: str | None = None
+    ) -> None:
         """Deletes the object of this uid; its dependants go in the background. Gone already is fine.
 
+        Args:
+            kind: the object's kind.
+            namespace: its namespace.
+            name: its name.
+            uid: the one that is meant.
+            resource_version: the state that was decided on; None: any.
+
         Raises:
-            Fenced: the object by that name has another uid.
+            Fenced: the object by that name has another uid, or has changed.
         """
         ...
 
-    async def confirm(self, kind: Kind, body: Mapping[str, Any]) -> None:
-        """Asks the API server itself whether an object is still as `body`, by uid and resourceVersion.
+    async def read(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+        """One object as it is now, never from a cache.
 
         Raises:
-            Fenced: it has changed, is gone, or is another one by that name.
+            Missing: it is not there.
         """
         ...
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelramp.kube.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, VIRTUAL_SERVICE, Kind
+from modelramp.kube.kinds import DEPLOYMENT, ENDPOINT_SLICE, MODEL_DEPLOYMENT, POD, VIRTUAL_SERVICE, Kind
+from modelramp.traffic.virtualservice import STEP_ANNOTATION
 from modelramp.workloads import labels
 
 _WHO = ("manager", "operation", "subresource", "time")
@@ -81,9 +82,19 @@ def _rest(kind: Kind, body: dict[str, Any], metadata: dict[str, Any]) -> dict[st
         }
     if kind == ENDPOINT_SLICE:
         return {"endpoints": [_picked(item, "conditions") for item in body.get("endpoints") or []]}
-    if kind == VIRTUAL_SERVICE and labels.DEPLOYMENT not in metadata.get("labels", {}):
+    if kind == VIRTUAL_SERVICE and not _may_be_ours(metadata):
         return {"spec": _picked(spec, "hosts", "gateways")}
     return None
+
+
+def _may_be_ours(metadata: dict[str, Any]) -> bool:
+    """Whether anything marks a route as ours: a label alone is taken off too easily."""
+    owners = metadata.get("ownerReferences") or []
+    return (
+        labels.DEPLOYMENT in (metadata.get("labels") or {})
+        or STEP_ANNOTATION in (metadata.get("annotations") or {})
+        or any(owner.get("kind") == MODEL_DEPLOYMENT.kind for owner in owners)
+    )
 
 
 def _conditions(status: dict[str, Any], kind: str, *fields: str) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
+from modelramp.kube.client import PAGE
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     OnEvent = Callable[[Kind, str | None, dict[str, Any]], None]
 
-PAGE = 500
 _SERVER_TIMEOUT = 600
 _EXIT_TIMEOUT = 20.0
 

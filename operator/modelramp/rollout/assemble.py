@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 CHECKPOINT_EVERY = timedelta(minutes=10)
 # A Service that has no EndpointSlice so long after its Deployment was made is gone.
 SERVICE_GRACE = timedelta(seconds=10)
+# While our clock is not that of the servers nothing is let go: so soon it is looked at again.
+CLOCK_AGAIN = timedelta(seconds=5)
 
 
 def assemble(view: View, draft: Draft) -> Plan:
@@ -348,6 +350,8 @@ def _let_go(view: View, needed: set[str], shrink: list[Effect]) -> datetime | No
         # A route that is gone cannot say since when: our last word can.
         last = route.mark.time if route is not None and route.mark else view.facts.status_written
         over = (last or view.now) + spec.drain
+        if view.facts.clock is not None:
+            over = max(over, view.now + CLOCK_AGAIN)
         if over > view.now:
             later = min(over, later or over)
             continue

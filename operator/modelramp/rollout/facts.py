@@ -106,11 +106,13 @@ class Deletion:
     Attributes:
         since: when this process saw it first: an operator that was away begins the time limit anew.
         orphan: what serves is to stay, without owner.
+        endless: there is no time limit: `deletionPolicy: Orphan` stands in the spec.
         foreground: the garbage collector takes at once what is owned, whatever we do.
     """
 
     since: datetime
     orphan: bool = False
+    endless: bool = False
     foreground: bool = False
 
 
@@ -149,7 +151,7 @@ class Refusal:
 ROLLBACK = "spec.rollback"
 ROUTE = "route"
 APEX = "apex"
-FINALIZER = "finalizer"
+FINALIZER_WRITE = "finalizer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

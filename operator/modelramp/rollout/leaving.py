@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from modelramp.api.modeldeployment import DeletionPolicy
+from modelramp.rollout.facts import FINALIZER_WRITE
 from modelramp.rollout.plan import (
     DeleteRevision,
     Effect,
@@ -67,25 +68,32 @@ def leaving(view: View) -> Leaving:
         # A namespace that is being deleted, or a foreground deletion, was quicker.
         return Leaving(stage=Stage.RELEASE)
     drained = _drained(view, stable)
-    if deletion.orphan:
-        # No limit: what is to stay must not go because something else is broken.
-        if drained is not None and drained <= view.now and _is_kept(view):
-            return Leaving(stage=Stage.RELEASE)
+    if deletion.orphan and drained is not None and drained <= view.now and _is_kept(view):
+        return Leaving(stage=Stage.RELEASE)
+    if deletion.endless:
+        # What is to stay must not go because something else is broken.
         return Leaving(stage=Stage.ROUTE, until=drained)
-    if deletion.foreground:
+    if deletion.foreground and not deletion.orphan:
         return Leaving(stage=Stage.RELEASE)
     limit = deletion.since + 2 * _drain(view) + LIMIT
-    if view.now >= limit:
-        return Leaving(stage=Stage.RELEASE, forced=True)
-    return _in_order(view, drained, limit)
+    if deletion.orphan:
+        until = drained if drained is not None and drained > view.now else limit
+        now = Leaving(stage=Stage.ROUTE, until=min(until, limit))
+    else:
+        now = _in_order(view, drained, limit)
+    over = view.now >= limit and now.stage is not Stage.RELEASE
+    return Leaving(stage=Stage.RELEASE, forced=True) if over else now
 
 
 def _in_order(view: View, drained: datetime | None, limit: datetime) -> Leaving:
-    """The stages of `deletionPolicy: Delete`."""
+    """The stages of a deletion that leaves nothing."""
     if view.facts.route is not None:
         if drained is None or drained > view.now:
             return Leaving(stage=Stage.ROUTE, until=min(drained or limit, limit))
         return Leaving(stage=Stage.UNROUTE, until=limit)
+    if FINALIZER_WRITE in view.facts.refusals:
+        # It came so far before: the status that says so begins no new drain.
+        return Leaving(stage=Stage.RELEASE)
     # A route that is gone cannot say since when: our last word can.
     over = (view.facts.status_written or view.now) + _drain(view)
     if over > view.now:
@@ -98,16 +106,21 @@ def farewell(view: View, now: Leaving, status: WriteStatus, route: RoutePlan | N
     deletion, stable = view.facts.deletion, view.status.stable
     assert deletion is not None  # noqa: S101
     if now.stage is Stage.RELEASE or stable is None:
-        return (*(_left_over(view) if deletion.orphan else ()), SetFinalizer(present=False))
+        rest = _left_over(view) if deletion.orphan else _without_owner(view)
+        refused = view.facts.refusals.get(FINALIZER_WRITE)
+        # Not in the pass that tries again: a status that is refused as well must not keep it from that.
+        told = (status,) if refused is not None and refused.again > view.now else ()
+        return (*rest, *told, SetFinalizer(present=False))
     if now.stage is Stage.UNROUTE:
         # The intent first: the drain is counted from it.
         return (status, *((RemoveRoute(),) if view.facts.route is not None else ()))
     effects: list[Effect] = []
-    owned, revision = not deletion.orphan, view.revision(stable)
-    if route is not None:
-        effects.append(WriteRoute(route=route, owned=owned))
-    if view.facts.apex is not None:
-        effects.append(WriteApex(revision=revision, owned=owned))
+    live, apex, revision = view.facts.route, view.facts.apex, view.revision(stable)
+    # None gets its owner back: the garbage collector may be at work on what is not seen yet.
+    if route is not None and live is not None:
+        effects.append(WriteRoute(route=route, owned=live.owned and not deletion.orphan))
+    if apex is not None:
+        effects.append(WriteApex(revision=revision, owned=apex.owned and not deletion.orphan))
     if deletion.orphan and _is_owned(view):
         effects.append(Release(revision=revision))
     return (*effects, status)
@@ -172,10 +185,27 @@ def _is_kept(view: View) -> bool:
 
 
 def _left_over(view: View) -> list[Effect]:
-    """What `--cascade=orphan` took the owner from although it is not to stay."""
+    """What `--cascade=orphan` took the owner from although it is not to stay; not what still has traffic."""
     stable = view.status.stable
+    weights = view.facts.route.weights if view.facts.route is not None else {}
     return [
         DeleteRevision(revision=state.revision)
         for name, state in sorted(view.facts.workloads.items())
         if not state.owned and stable is not None and name != stable.revision
+        if not weights.get(state.revision.service)
     ]
+
+
+def _without_owner(view: View) -> list[Effect]:
+    """What the garbage collector would leave of what is to go: `Orphan` had begun before it was `Delete`."""
+    route, apex, stable = view.facts.route, view.facts.apex, view.status.stable
+    workload = view.workload(stable.revision) if stable is not None else None
+    effects: list[Effect] = []
+    if route is not None and not route.owned:
+        effects.append(RemoveRoute())
+    if apex is not None and not apex.owned and stable is not None:
+        effects.append(WriteApex(revision=view.revision(stable)))
+    if workload is not None and (effects or not workload.owned):
+        # The Service loses its owner before the Deployment, and is not seen.
+        effects.append(DeleteRevision(revision=workload.revision))
+    return effects

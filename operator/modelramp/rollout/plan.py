@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelramp.rollout.facts import APEX, FINALIZER, ROLLBACK, ROUTE
+from modelramp.rollout.facts import APEX, FINALIZER_WRITE, ROLLBACK, ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,7 +180,7 @@ def key_of(effect: Effect) -> str:  # noqa: C901, PLR0911 - one for each effect
         case Release():
             return f"release {effect.revision.name}"
         case SetFinalizer():
-            return FINALIZER
+            return FINALIZER_WRITE
         case WriteStatus():
             return "status"
         case Notice():

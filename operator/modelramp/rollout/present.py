@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from modelramp.api.conditions import Condition, ConditionStatus, ConditionType
 from modelramp.api.status import ModelDeploymentStatus, Phase, Summary
 from modelramp.judgement.verdict import Outcome, Verdict
-from modelramp.rollout.facts import FINALIZER, ROLLBACK, ROUTE
+from modelramp.rollout.facts import FINALIZER_WRITE, ROLLBACK, ROUTE
 from modelramp.rollout.policy import last_index
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def conditions(view: View, draft: Draft, verdicts: tuple[Verdict, ...]) -> list[
         ConditionType.ANALYSIS_PASSED: _analysis(verdicts),
         ConditionType.TRAFFIC_CONFIGURED: _traffic(view, draft),
         ConditionType.VERSION_RESOLVED: _resolved(view),
-        **_spec_write(view),
+        **_refused_writes(view),
     }
     known = {condition.type: condition for condition in view.status.conditions}
     made = []
@@ -132,9 +132,11 @@ def _resolved(view: View) -> _Said:
     return _TRUE, "Resolved", f"the wanted revision is {view.wanted.name if view.wanted else ''}"
 
 
-def _spec_write(view: View) -> dict[ConditionType, _Said]:
+def _refused_writes(view: View) -> dict[ConditionType, _Said]:
     """Only while a write of `spec.rollback`, or of the finalizer, is refused."""
-    refused = view.facts.refusals.get(ROLLBACK) or view.facts.refusals.get(FINALIZER)
-    if refused is None:
-        return {}
-    return {ConditionType.SPEC_WRITTEN: (_FALSE, refused.reason, refused.message[:2048])}
+    kinds = {ROLLBACK: ConditionType.SPEC_WRITTEN, FINALIZER_WRITE: ConditionType.FINALIZER_WRITTEN}
+    return {
+        kind: (_FALSE, refused.reason, refused.message[:2048])
+        for what, kind in kinds.items()
+        if (refused := view.facts.refusals.get(what)) is not None
+    }

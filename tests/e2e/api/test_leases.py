@@ -50,7 +50,7 @@ async def test_it_is_created_once(leases: Leases) -> None:
     made = await leases.create(LEASE, body)
     with pytest.raises(Fenced):
         await leases.create(LEASE, body)
-    found = await leases.get(LEASE, "default", body["metadata"]["name"])
+    found = await leases.read(LEASE, "default", body["metadata"]["name"])
     assert found["spec"] == body["spec"]
     assert found["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
 
@@ -64,7 +64,7 @@ async def test_it_is_replaced_under_its_resource_version_only(leases: Leases) ->
         await leases.replace(
             LEASE, {**first, "spec": claimed(first["spec"], identity="a", lease=15, now=NOW)}
         )
-    found = await leases.get(LEASE, "default", first["metadata"]["name"])
+    found = await leases.read(LEASE, "default", first["metadata"]["name"])
     assert found["spec"] == second["spec"]
     assert (found["spec"]["holderIdentity"], found["spec"]["leaseTransitions"]) == ("b", 1)
 
@@ -81,7 +81,7 @@ async def test_it_can_be_released_and_taken_again(leases: Leases) -> None:
 async def test_what_is_not_there_is_missing(leases: Leases) -> None:
     """A Lease that nobody made, and a namespace that nobody made."""
     with pytest.raises(Missing):
-        await leases.get(LEASE, "default", "nobody")
+        await leases.read(LEASE, "default", "nobody")
     body = lease()
     body["metadata"]["namespace"] = "nowhere"
     with pytest.raises(Missing):
@@ -96,5 +96,5 @@ async def test_who_does_not_lead_sends_no_write(cluster: Cluster) -> None:
     leads = False
     with pytest.raises(Unavailable, match="not sent"):
         await client.replace(LEASE, {**made, "spec": released(made["spec"], now=NOW)})
-    assert await client.get(LEASE, "default", made["metadata"]["name"]) == made
+    assert await client.read(LEASE, "default", made["metadata"]["name"]) == made
     await client.close()

@@ -278,7 +278,15 @@ def _on_a_terminal(kubeconfig: Path, extra: dict[str, str]) -> tuple[int, str]:
         "fraud",
         "--watch",
     ]
-    with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+    with subprocess.Popen(
+        program,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+        # A shell that starts tests in the background lets them ignore Ctrl-C, and all that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+    ) as process:
         os.close(theirs)
         out = b""
         end = time.monotonic() + 60

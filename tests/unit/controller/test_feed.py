@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelramp.controller.feed import Feed
+from modelramp.controller.feed import Feed, UnwatchedError
 from modelramp.controller.store import Store
 from modelramp.kube.errors import Missing, Refused, Unavailable
 from modelramp.kube.kinds import MODEL_DEPLOYMENT, POD, VIRTUAL_SERVICE
@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.looptime]
 
 KINDS = (MODEL_DEPLOYMENT, POD, VIRTUAL_SERVICE)
 FRAUD = ("ml", "fraud")
+POD_LABELS = {"modelramp.dev/deployment": "fraud"}
 
 
 class Lists:
@@ -96,11 +97,30 @@ async def test_a_kind_that_comes_later_ends_the_feed_once_it_stays() -> None:
     absent = Missing("the server could not find the requested resource")
     world.lists.failures[VIRTUAL_SERVICE] = [absent, absent]
     running = asyncio.create_task(world.feed.run())
-    await asyncio.sleep(14)
+    # Looks at 5 (there is none yet), 15 and 20 s.
+    await asyncio.sleep(19)
     assert not running.done()
     await asyncio.sleep(2)
     assert running.done()
-    await running
+    with pytest.raises(ExceptionGroup) as caught:
+        await running
+    assert caught.group_contains(UnwatchedError, match="VirtualService: installed since the start")
+
+
+async def test_objects_that_the_watch_never_shows_end_the_feed() -> None:
+    """A watch that has died tells nothing: two lists that have what it should have shown tell of it."""
+    world = World()
+    running = asyncio.create_task(world.feed.run())
+    await asyncio.sleep(1)
+    world.cluster.place(POD, {"metadata": {"name": "unseen", "namespace": "ml", "labels": POD_LABELS}})
+    seen = world.cluster.place(POD, {"metadata": {"name": "seen", "namespace": "ml", "labels": POD_LABELS}})
+    world.feed.on_event(POD, "ADDED", seen)
+    await asyncio.sleep(600)
+    assert not running.done()
+    await asyncio.sleep(31)
+    with pytest.raises(ExceptionGroup) as caught:
+        await running
+    assert caught.group_contains(UnwatchedError, match="Pod: 1 objects")
 
 
 async def test_a_kind_that_goes_and_comes_ends_the_feed() -> None:
@@ -111,7 +131,9 @@ async def test_a_kind_that_goes_and_comes_ends_the_feed() -> None:
     world.lists.failures[VIRTUAL_SERVICE] = [Missing("no such kind")]
     await asyncio.sleep(600)
     assert running.done()
-    await running
+    with pytest.raises(ExceptionGroup) as caught:
+        await running
+    assert caught.group_contains(UnwatchedError)
 
 
 async def test_the_barrier_waits_for_an_api_server_that_is_away() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelramp.kube.kinds import MODEL_DEPLOYMENT, POD, SERVICE, VIRTUAL_SERVICE, Kind, kind_of
+from modelramp.kube.kinds import MODEL_DEPLOYMENT, POD, SERVICE, VIRTUAL_SERVICE
 
 
 @pytest.mark.parametrize(
@@ -16,11 +16,10 @@ from modelramp.kube.kinds import MODEL_DEPLOYMENT, POD, SERVICE, VIRTUAL_SERVICE
             MODEL_DEPLOYMENT.path("ml", "fraud", "status"),
             "/apis/modelramp.dev/v1alpha1/namespaces/ml/modeldeployments/fraud/status",
         ),
-        (Kind("", "v1", "nodes", "Node", namespaced=False).path("ml", "n1"), "/api/v1/nodes/n1"),
     ],
 )
 def test_paths(path: str, expected: str) -> None:
-    """Core group, named group, subresource, cluster scope."""
+    """Core group, named group, subresource."""
     assert path == expected
 
 
@@ -29,10 +28,3 @@ def test_names() -> None:
     assert (POD.api_version, POD.resource) == ("v1", "pods")
     assert VIRTUAL_SERVICE.api_version == "networking.istio.io/v1"
     assert VIRTUAL_SERVICE.resource == "virtualservices.networking.istio.io"
-
-
-def test_an_object_tells_its_kind() -> None:
-    """By apiVersion and kind; what the operator does not work with is an error."""
-    assert kind_of({"apiVersion": "v1", "kind": "Pod"}) == POD
-    with pytest.raises(KeyError):
-        kind_of({"apiVersion": "v1", "kind": "Secret"})

@@ -309,29 +309,6 @@ def test_no_room_is_no_fault_and_no_busy_loop(world: World) -> None:
     assert world.now - timedelta(seconds=400) > world.plans[0][0].now
 
 
-def test_nothing_moves_on_while_the_clock_differs(world: World) -> None:
-    """With proof and after the hold the candidate stays; with the clock right again it goes on, at once."""
-    world.deploy("1.1.0")
-    world.run(30)
-    assert world.route == {"1.0.0": 95, "1.1.0": 5}
-    world.leader.clock_trouble = "the operator's clock is at least 9 s behind that of the API server"
-    world.run(200)
-    assert world.route == {"1.0.0": 95, "1.1.0": 5}
-    assert "clock" in world.condition("Ready")["message"]
-    world.leader.clock_trouble = None
-    world.run(6)
-    assert world.route == {"1.0.0": 80, "1.1.0": 20}
-
-
-def test_a_failing_candidate_goes_back_whatever_the_clock_says(world: World) -> None:
-    """Going back is no matter of time."""
-    world.deploy("2.0.0")
-    world.run(5)
-    world.leader.clock_trouble = "the operator's clock is at least 9 s behind that of the API server"
-    world.meter.bad["2.0.0", "error-rate"] = 0.5
-    world.run(60, until=lambda: world.route == {"1.0.0": 100})
-
-
 def test_a_spec_that_cannot_be_read_does_not_keep_a_rejected_candidate(world: World) -> None:
     """Another release's schema made the spec unreadable in mid-rollout: a failing candidate still goes."""
     stepping(world)
@@ -351,3 +328,27 @@ def test_a_spec_that_cannot_be_read_does_not_keep_a_rejected_candidate(world: Wo
     assert [after["spec"][key] for key in ("hosts", "gateways")] == [
         hosts["spec"][key] for key in ("hosts", "gateways")
     ]
+
+
+def test_a_watch_that_lags_does_not_hold_up_a_rollback(world: World) -> None:
+    """Somebody annotates the object and its watch stands still: what is refused is read, and goes on."""
+    world.deploy("1.1.0")
+    world.run(5)
+    world.leader.lag(frozenset({MODEL_DEPLOYMENT}))
+    world.cluster.edit(
+        MODEL_DEPLOYMENT, *KEY, lambda body: body["metadata"].setdefault("annotations", {}).update(a="b")
+    )
+    world.meter.bad["1.1.0", "error-rate"] = 1.0
+    world.run(10, until=lambda: world.route == {"1.0.0": 100})
+
+
+def test_what_status_says_is_told_although_the_route_is_late(world: World) -> None:
+    """The write after status gets no answer: the step that was entered is told all the same, once."""
+    world.deploy("1.1.0")
+    world.cluster.events.clear()
+    world.cluster.faults.inject(
+        Fault.UNAVAILABLE, times=2, matching=lambda write: write.kind == VIRTUAL_SERVICE
+    )
+    world.run(10)
+    assert world.route == {"1.0.0": 95, "1.1.0": 5}
+    assert world.reasons().count("StepEntered") == 1

@@ -56,6 +56,11 @@ async def test_a_stale_resource_version_or_uid_is_fenced() -> None:
     assert cluster.get(MODEL_DEPLOYMENT, "ml", "nobody") is None
     with pytest.raises(Fenced, match="uid"):
         await cluster.delete(MODEL_DEPLOYMENT, "ml", "fraud", uid="other")
+    uid = old["metadata"]["uid"]
+    with pytest.raises(Fenced, match="resourceVersion"):
+        await cluster.delete(
+            MODEL_DEPLOYMENT, "ml", "fraud", uid=uid, resource_version=stale["resourceVersion"]
+        )
 
 
 async def test_status_and_spec_are_written_apart() -> None:

@@ -104,8 +104,8 @@ def workload_failed(view: View) -> Draft | None:
     workload = view.workload(candidate.revision if candidate else None)
     if candidate is None or workload is None or spec is None or workload.unready_since is None:
         return None
-    if workload.unschedulable and not workload.trouble:
-        # No room is no fault of the revision.
+    if (workload.unschedulable or view.facts.clock) and not workload.trouble:
+        # No room is no fault of the revision, and a clock that is wrong says nothing of a deadline.
         return None
     # Time without a node, or before this step was decided, does not count.
     known = (workload.unready_since, workload.scheduled, candidate.step_started_at)

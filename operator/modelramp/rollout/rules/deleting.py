@@ -45,6 +45,8 @@ def _display(view: View, now: Leaving) -> Display:
             " drains first"
         )
         text = "Deleting: leaving what serves"
+    elif now.stage is Stage.RELEASE:
+        message, text = "being deleted: the finalizer goes, and all with it", "Deleting: going"
     elif now.stage is Stage.UNROUTE:
         message, text = (
             f"being deleted: the route is taken away; {name} drains, then all goes",
@@ -62,13 +64,17 @@ def _notices(view: View, now: Leaving) -> list[Notice]:
     if candidate is not None and stable is not None and now.stage is not Stage.RELEASE:
         message = f"{candidate.revision} goes to 0 %: the object is being deleted in mid-rollout"
         told.append(Notice(reason=REASON, message=message))
+    orphan = view.facts.deletion is not None and view.facts.deletion.orphan
     if now.forced:
         message = (
-            "deleted although traffic could not be taken away in order within its time: requests may have"
-            " failed until the route was gone"
+            "deleted although traffic could not be given to one revision in order within its time: what has"
+            " traffic and no owner any more stays as it is"
+            if orphan
+            else "deleted although traffic could not be taken away in order within its time: requests may"
+            " have failed until the route was gone"
         )
         told.append(Notice(reason="DeletionForced", message=message, warning=True))
-    elif now.stage is Stage.RELEASE and _stays(view) and stable is not None:
+    elif orphan and now.stage is Stage.RELEASE and _stays(view) and stable is not None:
         message = f"{stable.revision}, its Services and the route stay, without owner"
         told.append(Notice(reason="Orphaned", message=message))
     return told
