@@ -13,7 +13,7 @@ app.callback()(lambda: None)
 
 app.command("operator", context_settings=operator.CONTEXT)(operator.operator)
 app.command("status")(status.status)
-app.add_typer(policy.app)
 app.command("why")(why.why)
+app.add_typer(policy.app)
 app.command("baseline")(baseline.baseline)
 app.command("backtest")(backtest.backtest)

@@ -6,26 +6,25 @@ not asked: past traffic has the weights that it had.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from modelramp.controller.book import MOST_POINTS, Book, Subject
+from modelramp.controller.book import Book, Subject
 from modelramp.controller.past import SHORTEST_STEP, dispersion_of
-from modelramp.judgement import alarm, proof
-from modelramp.judgement.evidence import Evidence, first_look
+from modelramp.judgement import proof
 from modelramp.judgement.gates import phi
 from modelramp.judgement.judge import judge
+from modelramp.judgement.nearness import to_alarm
 from modelramp.judgement.verdict import Arm, Method, Outcome
 from modelramp.metrics.looks import grid
-from modelramp.metrics.port import Series
+from modelramp.replay.looks import Range, looks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelramp.controller.book import Question
     from modelramp.judgement.dispersion import Dispersion
+    from modelramp.judgement.evidence import Evidence
     from modelramp.judgement.plan import Check, Plan
     from modelramp.judgement.state import MetricEvidence
     from modelramp.judgement.verdict import Verdict
@@ -89,32 +88,31 @@ async def replayed(
     Raises:
         SourceError: the provider does not answer.
     """
-    interval, end = plan.interval, int(until.timestamp())
-    book, scope = Book(), 0
-    book.track(_subject(plan, arms, since, scope))
-    fetched: dict[str, _Fetched] = {}
+    end = int(until.timestamp())
+    ranged = Range(source, end=end)
     rows: list[Row] = []
     failed: list[Row] = []
-    proved: datetime | None = None
-    for at in range(first_look(since, interval) + interval, end + 1, interval):
-        for question in book.questions(interval, at):
-            if question.check not in fetched:
-                fetched[question.check] = await _Fetched.of(source, question, end)
-            part = fetched[question.check].between(question.start, question.end)
-            for _ in book.answered(question, part):
-                pass
-        evidence = book.evidence(KEY, _scope(scope)) or Evidence(scope=_scope(scope), since=since)
-        looked = _rows(evidence, plan, datetime.fromtimestamp(at, tz=UTC))
-        rows += looked
-        worst = next((row for row in looked if row.verdict.outcome is Outcome.FAIL), None)
-        if proved is None and all(row.verdict.outcome is Outcome.PASS for row in looked):
-            proved = looked[0].at
-        if worst is not None and (again or not failed):
-            failed.append(worst)
-        if worst is not None and again:
-            scope += 1
-            book.track(_subject(plan, arms, worst.at, scope))
-    return Past(rows=tuple(rows), failed=tuple(failed), proved=proved)
+    begin: datetime | None = since
+    while begin is not None:
+        subject, begin = _subject(plan, arms, begin, len(failed)), None
+        async for at, evidence in looks(ranged, subject, until=end):
+            looked = _rows(evidence, plan, datetime.fromtimestamp(at, tz=UTC))
+            rows += looked
+            worst = next((row for row in looked if row.verdict.outcome is Outcome.FAIL), None)
+            if worst is not None and (again or not failed):
+                failed.append(worst)
+            if worst is not None and again:
+                begin = worst.at
+                break
+    return Past(rows=tuple(rows), failed=tuple(failed), proved=_proved(rows, len(plan.checks)))
+
+
+def _proved(rows: Sequence[Row], checks: int) -> datetime | None:
+    """The first look at which all of its rows pass."""
+    each = (rows[start : start + checks] for start in range(0, len(rows), checks))
+    return next(
+        (look[0].at for look in each if all(row.verdict.outcome is Outcome.PASS for row in look)), None
+    )
 
 
 async def with_history(
@@ -142,41 +140,11 @@ async def _history(source: Source, subject: Subject, end: int) -> Dispersion | N
     book, every = Book(), subject.plan.interval
     book.track(subject)
     (question,) = book.questions(every, end)
-    fetched = await _Fetched.of(source, question, end)
+    series = await Range(source, end=end).read(question.query, start=question.start, end=end, step=every)
     template = question.selection.template()
-    seen = grid(fetched.series, template)
+    seen = grid(series, template)
     key = template.key(subject.arms[Arm.CANDIDATE])
     return dispersion_of(seen, key, template=template, interval=every)
-
-
-class _Fetched:
-    """Series of one question, fetched once for the whole range, and cut as they are asked for."""
-
-    def __init__(self, series: Sequence[Series]) -> None:
-        self.series = series
-        self._times = [[at for at, _ in one.points] for one in series]
-
-    @classmethod
-    async def of(cls, source: Source, question: Question, end: int) -> _Fetched:
-        """In as many parts as the provider wants."""
-        found: dict[tuple[tuple[str, str], ...], list[tuple[int, float]]] = {}
-        span = (MOST_POINTS - 1) * question.interval
-        for start in range(question.start, end + 1, span + question.interval):
-            part = await source.read(
-                question.query, start=start, end=min(end, start + span), step=question.interval
-            )
-            for one in part:
-                found.setdefault(tuple(sorted(one.labels.items())), []).extend(one.points)
-        return cls([Series(dict(labels), points) for labels, points in found.items()])
-
-    def between(self, start: int, end: int) -> list[Series]:
-        """The points of a part, both ends included."""
-        cut = [(bisect_left(times, start), bisect_right(times, end)) for times in self._times]
-        return [
-            Series(one.labels, one.points[first:last])
-            for one, (first, last) in zip(self.series, cut, strict=True)
-            if first < last
-        ]
 
 
 def _scope(number: int) -> str:
@@ -197,7 +165,7 @@ def _rows(evidence: Evidence, plan: Plan, at: datetime) -> list[Row]:
                 at=at,
                 verdict=verdict,
                 proof=_proof(metric, check, plan) if known and metric is not None else None,
-                alarm=_alarm(metric, plan) if known and metric is not None else None,
+                alarm=to_alarm(metric, check, plan) if known and metric is not None else None,
             )
         )
     return found
@@ -209,11 +177,3 @@ def _proof(metric: MetricEvidence, check: Check, plan: Plan) -> float | None:
         return None
     scale = phi(metric, check, plan)
     return proof.log_evidence(n=seen.n / scale, k=seen.k / scale, null=check.limit)
-
-
-def _alarm(metric: MetricEvidence, plan: Plan) -> float | None:
-    absolute = alarm.threshold(plan.interval)
-    compared = alarm.threshold(plan.interval, alarm.RELATIVE_RUN_LENGTH)
-    levels = ((metric.fail, absolute), (metric.critical, absolute), (metric.relative, compared))
-    shares = [alarm.log_mixture(level) / most for level, most in levels if level]
-    return max(0.0, *shares) if shares else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
+from e2e.scriptedprometheus import ScriptedPrometheus
 from modelramp.cli.main import app
 from modelramp.controller.live import STANDBY, Live
 from support.world import KEY, World
@@ -114,6 +116,20 @@ def test_another_namespace_of_the_operator(kubeconfig: Path) -> None:
     """The Service is looked for where the user says."""
     found = told(run(kubeconfig, "fraud", "-o", "json", "--operator-namespace", "ops"))
     assert "in namespace ops" in found["leaderTrouble"]
+
+
+def test_prometheus_is_asked_by_http(kubeconfig: Path) -> None:
+    """Each look since the step began is there; the verdict goes on from what status has counted."""
+    with ScriptedPrometheus(_epoch=int(time.time()) - 3600) as prometheus:
+        found = told(run(kubeconfig, "fraud", "-o", "json", "--prometheus", prometheus.url))
+        shown = run(kubeconfig, "fraud", "--prometheus", prometheus.url).stdout
+    assert (found["source"], found["looksTrouble"]) == ("prometheus", None)
+    errors = found["checks"][0]
+    assert {look["n"] for look in errors["looks"]} == {60}
+    # Status was written at the second look, by an operator that saw 50 requests in each.
+    assert errors["n"] == 2 * 50 + 60 * (len(errors["looks"]) - 2) >= 60 * 45
+    assert "     5 % |-----" in shown
+    assert "\x1b" not in shown
 
 
 def test_prometheus_from_the_environment(kubeconfig: Path) -> None:
