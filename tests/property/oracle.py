@@ -32,19 +32,20 @@ def counted(meter: Meter, service: str, check: str, *, since: datetime, until: d
     """Requests and bad ones of a revision after `since` (the zero of the counters), up to `until`."""
     n = k = 0
     for at in range(int(since.timestamp()) + 1, int(until.timestamp()) + 1):
-        there, rate, bad = meter.history.get(at, (False, 0, {}))
-        if not there:
+        moment = meter.history.get(at)
+        if moment is None or not moment.there:
             continue
-        n += rate
+        requests = moment.requests(service)
+        n += requests
         share = next(
             (
                 share
-                for (version, name), share in bad.items()
+                for (version, name), share in moment.bad.items()
                 if name == check and f"-{version.replace('.', '-')}-" in service
             ),
             0.0,
         )
-        k += round(rate * share)
+        k += round(requests * share)
     return n, k
 
 

@@ -91,8 +91,8 @@ def test_each_arms_predictions_are_counted_by_bucket() -> None:
     candidate, stable = totals(_collect(list(range(LOOKS))).metrics[NAME])
     looks = LOOKS - 2  # the step's zero is the second grid point
     assert candidate.edges == (0.5, 1.0)
-    assert candidate.counts == (3 * looks, 7 * looks, looks)
-    assert stable.counts == (9 * looks, looks, 0)
+    assert list(candidate.counts) == [3 * looks, 7 * looks, looks]
+    assert list(stable.counts) == [9 * looks, looks, 0]
 
 
 def test_replay_equals_live() -> None:
