@@ -140,7 +140,7 @@ class Book:
                 continue
             for check in entry.subject.plan.checks:
                 start = _start(entry, check.name, at)
-                if start is not None:
+                if start is not None and self._is_askable(entry, check.name):
                     lag = ((at - start) // interval).bit_length()
                     batches.setdefault((entry.selection(check.name), lag), []).append((start, entry))
         questions = []
@@ -151,6 +151,16 @@ class Book:
                 asked = tuple((entry, entry.subject.arms) for entry in entries)
                 questions.append(Question(selection, interval, start, end, asked))
         return questions
+
+    def _is_askable(self, entry: Entry, check: str) -> bool:
+        """Whether there is a question for it; one that cannot be asked is told, and stops nobody else."""
+        chosen = entry.selection(check)
+        try:
+            _ = chosen.value() if chosen.is_figure else chosen.counters()
+        except ValueError as error:
+            entry.evidence = interrupted(entry.evidence, check, str(error), entry.subject.plan)
+            return False
+        return True
 
     def answered(self, question: Question, series: Sequence[Series]) -> Iterator[Key]:
         """Counts the answer; yields the key of an entry after some looks, so that long replays can pause."""

@@ -205,6 +205,10 @@ class Walk:
             raise RuntimeError(f"the rules do not come to rest at {now}: {plan.rule}")
         self.due, self._rule = plan.requeue_at, plan.rule
         self._outline = outline(self._facts)
+        if self._outline.checks is not None:
+            # A script's requests come per arm: they tell nothing of a router.
+            checks = tuple(replace(check, routed=False) for check in self._outline.checks.checks)
+            self._outline = replace(self._outline, checks=replace(self._outline.checks, checks=checks))
 
     def _write(self, effect: Effect) -> None:
         facts, now = self._facts, self.now

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from modelramp.rollout.revision import Revision
 
 
+INVALID_SPEC = "InvalidSpec"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unresolved:
     """The wanted revision cannot be named; what serves keeps serving.
@@ -28,6 +31,11 @@ class Unresolved:
 
     reason: str
     message: str
+
+    @property
+    def invalid(self) -> bool:
+        """Whether the spec itself is wrong: what was pinned goes on to hold."""
+        return self.reason == INVALID_SPEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

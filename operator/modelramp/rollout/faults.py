@@ -18,7 +18,7 @@ from modelramp.judgement.evidence import Counts
 from modelramp.judgement.finding import Blocked, Fault, Finding, held
 from modelramp.judgement.limits import limits
 from modelramp.judgement.situation import Distribution, Kind, Limits, Load, Rates, Routing, Situation
-from modelramp.judgement.verdict import Method
+from modelramp.judgement.verdict import Method, Outcome
 from modelramp.rollout.checks import PREDICTION
 from modelramp.rollout.plan import Notice
 from modelramp.rollout.policy import MAX_WEIGHT, weight_at
@@ -87,6 +87,9 @@ def begun(view: View) -> tuple[Notice, ...]:
 
 
 def _noted(verdict: Verdict, found: tuple[Finding, ...]) -> Verdict:
+    if verdict.outcome is Outcome.FAIL:
+        # What failed did so by more than that.
+        return verdict
     for item in found:
         if item.fault is Fault.LOAD_IMBALANCE and item.concerns(verdict.metric):
             return replace(verdict, message=f"{verdict.message}; {item.message}")

@@ -252,8 +252,9 @@ def look(facts: Facts) -> View:
 def outline(facts: Facts) -> View:
     """The view without verdicts: what is to be counted, without the cost of judging it."""
     status, plan = facts.status, facts.status.plan
-    if plan is not None and status.candidate and facts.spec and not restarts(plan, facts.spec):
-        plan = refresh(plan, facts.spec)
+    usable = facts.spec if not (isinstance(facts.wanted, Unresolved) and facts.wanted.invalid) else None
+    if plan is not None and status.candidate and usable and not restarts(plan, usable):
+        plan = refresh(plan, usable)
     scope = scope_of(status, plan)
     ack = acknowledged(facts, scope)
     judged = _is_judged(status, plan, ack)
