@@ -36,7 +36,7 @@ def steps(*weights: int, hold: str) -> dict[str, Any]:
 
 
 def deployment(number: int) -> dict[str, Any]:
-    """A ModelDeployment with one replica, steps of 5, 20, 50 and 100 %, and two metrics each second."""
+    """A ModelDeployment with one replica, steps of 45, 50, 55 and 100 %, and two metrics each second."""
     template = {
         "metadata": {"annotations": {"devcluster.modelramp.dev/status-only": "true"}},
         "spec": {
@@ -56,7 +56,7 @@ def deployment(number: int) -> dict[str, Any]:
             "traffic": {
                 "istio": {"hosts": [f"{name(number)}.example.com"], "gateways": ["istio-ingress/main"]}
             },
-            "strategy": steps(5, 20, 50, hold="10s"),
+            "strategy": steps(45, 50, 55, hold="10s"),
             "analysis": {
                 "interval": "1s",
                 "metrics": [

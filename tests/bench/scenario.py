@@ -132,7 +132,7 @@ class Scenario:
             for r in log
             if r.name == name and r.resource == KIND and r.done >= begin and r.user != audit.OPERATOR
         )
-        assert [share for _, share in writes] == [5, 20, 50, 100], f"{name}: {writes}"
+        assert [share for _, share in writes] == [45, 50, 55, 100], f"{name}: {writes}"
         first, done = writes[0][0], writes[-1][0]
         prefix = f"{name}-{version.replace('.', '-')}-"
         seen = figures.ready(log, prefix, "endpointslices", before=first)

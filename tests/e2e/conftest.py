@@ -115,6 +115,6 @@ def scripted(
     """1.0.0 serves; every revision gets good requests until a test says otherwise."""
     provider.clear()
     with Driver(installed, models, f"scripted-{os.getpid()}-{next(_NUMBERS)}") as driver:
-        driver.deployment("1.0.0", hold="2s", weights=(40, 60))
+        driver.deployment("1.0.0", hold="2s", weights=(45, 55))
         yield driver
     assert listener.alive, f"the operator ended:\n{listener.tail()}"

@@ -18,7 +18,7 @@ BACK = {"1.0.0": 100}
 def begin(rollout: Driver) -> None:
     """1.1.0 has its first weight."""
     rollout.version("1.1.0")
-    rollout.until(lambda: rollout.share("1.1.0") == 40, 30, "1.1.0 has 40 %")
+    rollout.until(lambda: rollout.share("1.1.0") == 45, 30, "1.1.0 has 45 %")
 
 
 def verdict(rollout: Driver, metric: str = "error-rate") -> str:
@@ -42,7 +42,7 @@ def test_errors_that_rise_in_both_arms(scripted: Driver, provider: ScriptedProme
     provider.bad |= {"1.0.0": 0.084, "1.1.0": 0.084}
     begin(scripted)
     scripted.never(lambda: "rollback" in scripted.body["spec"], 20, "taken back for what is not its fault")
-    assert scripted.share("1.1.0") == 40
+    assert scripted.share("1.1.0") == 45
     provider.bad["1.0.0"] = 0.0
     scripted.until(lambda: scripted.weights == BACK, 60, "taken back")
 
