@@ -152,7 +152,7 @@ class Scenario:
 
     def _reject(self) -> None:
         version = objects.VERSIONS[2]
-        begin = self._want(version, strategy=objects.steps(5, 20, 50, hold="120s"))
+        begin = self._want(version, strategy=objects.steps(45, 50, 55, hold="120s"))
         self._until(lambda status: _shown(status) == version, f"{version} has 5 %")
         time.sleep(3)
         edited = self._names[:MOST_EDITS]
