@@ -153,7 +153,7 @@ class Scenario:
     def _reject(self) -> None:
         version = objects.VERSIONS[2]
         begin = self._want(version, strategy=objects.steps(45, 50, 55, hold="120s"))
-        self._until(lambda status: _shown(status) == version, f"{version} has 5 %")
+        self._until(lambda status: _shown(status) == version, f"{version} has its first weight")
         time.sleep(3)
         edited = self._names[:MOST_EDITS]
         self._each(self._edit, edited)
