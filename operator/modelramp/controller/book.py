@@ -93,8 +93,7 @@ class Question:
     def query(self) -> str:
         """The selector, for all arms of all entries."""
         services = sorted({service for _, arms in self.entries for service in arms.values()})
-        chosen = self.selection
-        return chosen.value().query(services) if chosen.is_figure else chosen.counters().query(services)
+        return self.selection.question().query(services)
 
 
 class Book:
@@ -154,9 +153,8 @@ class Book:
 
     def _is_askable(self, entry: Entry, check: str) -> bool:
         """Whether there is a question for it; one that cannot be asked is told, and stops nobody else."""
-        chosen = entry.selection(check)
         try:
-            _ = chosen.value() if chosen.is_figure else chosen.counters()
+            entry.selection(check).question()
         except ValueError as error:
             entry.evidence = interrupted(entry.evidence, check, str(error), entry.subject.plan)
             return False
@@ -237,7 +235,7 @@ def _start(entry: Entry, check: str, at: int) -> int | None:
 
 
 def _chunks(entries: Iterable[Entry], selection: Selection) -> Iterator[list[Entry]]:
-    template = selection.value() if selection.is_figure else selection.counters()
+    template = selection.question()
     chunk: list[Entry] = []
     length = 0
     for entry in entries:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SECONDS = 24 * 3600
 SHORTEST_STEP = 60
+"""Seconds of a look of the past at least: a burst is to be seen whole."""
 TOGETHER = 0.25
 """Seconds that the first one waits for others: rollouts that begin together are one question."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelramp.metrics.profiles.custom import By
+from modelramp.api.analysis import QueryBy
 from modelramp.metrics.profiles.selection import Selection
 
 if TYPE_CHECKING:
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def selection_of(metric: Metric) -> Selection:
-    """What is asked for a metric; `usable` says whether it can be."""
+    """What is asked for a metric; `problem` says whether it can be."""
     return Selection(
         check=metric.name,
         profile=metric.profile.value,
         slower_than=metric.slower_than.total_seconds() if metric.slower_than else None,
         query=metric.query or "",
         total=metric.total or "",
-        by=By(metric.by.value) if metric.by else By.REVISION,
+        by=metric.by or QueryBy.REVISION,
     )
 
 
@@ -34,10 +34,7 @@ def problem(analysis: Analysis) -> str | None:
     for number, metric in enumerate(analysis.metrics):
         chosen = selection_of(metric)
         try:
-            if chosen.is_figure:
-                chosen.value()
-            else:
-                chosen.counters()
+            chosen.question()
         except ValueError as error:
             return f"spec.analysis.metrics[{number}]: {error}"
         if chosen.is_figure and metric.direction is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from modelramp.controller.past import SHORTEST_STEP
 from modelramp.judgement.dispersion import history
 from modelramp.replay.draw import Draws
 from modelramp.replay.walk import Walk, begin_at
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 PROMOTED, ROLLED_BACK, HOLDING = "Promoted", "RolledBack", "Holding"
 OUTCOMES = (PROMOTED, ROLLED_BACK, HOLDING)
-# Seconds of a look of the history at least: a burst is to be seen whole.
-HISTORY_LOOK = 60
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -77,7 +76,7 @@ def run(script: Script, seed: int, *, every_look: bool = False) -> Run:
 
 def _histories(script: Script, draws: Draws) -> dict[str, Dispersion]:
     """The dispersion of the stable arm before the rollout, where it is known; looks as in the operator."""
-    looks = list(draws.history(max(script.look_every, HISTORY_LOOK)))
+    looks = list(draws.history(max(script.look_every, SHORTEST_STEP)))
     names = sorted({name for look in looks for name in look})
     found = {name: history((look[name].n, look[name].k) for look in looks if name in look) for name in names}
     return {name: known for name, known in found.items() if known is not None}

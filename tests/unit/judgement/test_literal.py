@@ -15,15 +15,13 @@ from modelramp.judgement.evidence import (
     Counts,
     Evidence,
     Gauge,
-    Look,
     NoData,
     ProviderError,
-    advance,
-    counted_until,
 )
 from modelramp.judgement.judge import bake_limits, judge
 from modelramp.judgement.plan import Check, Plan, error_rate
-from modelramp.judgement.verdict import Arm, Direction, Method, Outcome, Tier
+from modelramp.judgement.verdict import Direction, Method, Outcome, Tier
+from support.folds import fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,12 +46,7 @@ NEW = Evidence(scope="r/1", since=datetime(2026, 11, 21, 8, tzinfo=UTC))
 
 
 def _fold(looks: Sequence[Seen], plan: Plan = PLAN, evidence: Evidence = NEW) -> Evidence:
-    name = plan.checks[0].name
-    begin = counted_until(evidence, name, plan)
-    for number, candidate in enumerate(looks, 1):
-        look = Look(at=begin + 60 * number, arms={Arm.CANDIDATE: candidate, Arm.STABLE: Gauge(0.9)})
-        evidence = advance(evidence, name, look, plan)
-    return evidence
+    return fold(((candidate, Gauge(0.9)) for candidate in looks), plan=plan, evidence=evidence)
 
 
 def _verdict(looks: Sequence[Seen], plan: Plan = PLAN) -> Verdict:

@@ -14,6 +14,7 @@ from modelramp.judgement.judge import bake_limits, judge
 from modelramp.judgement.limits import limits
 from modelramp.judgement.plan import Plan, Quality, quality
 from modelramp.judgement.verdict import Arm, Outcome, Tier, Verdict
+from support.folds import fold
 
 PLAN = Plan(checks=(quality(),), interval=60, phi0=1.0)
 SINCE = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -22,11 +23,7 @@ HOUR = 3600
 
 
 def _fold(looks: list[tuple[Counts, Counts]], plan: Plan = PLAN, evidence: Evidence = NEW) -> Evidence:
-    begin = counted_until(evidence, "quality", plan)
-    for number, (candidate, stable) in enumerate(looks, 1):
-        look = Look(at=begin + 60 * number, arms={Arm.CANDIDATE: candidate, Arm.STABLE: stable})
-        evidence = advance(evidence, "quality", look, plan)
-    return evidence
+    return fold(looks, plan=plan, evidence=evidence)
 
 
 def _verdict(evidence: Evidence, plan: Plan = PLAN) -> Verdict:

@@ -14,18 +14,16 @@ from modelramp.judgement.dispersion import Dispersion
 from modelramp.judgement.evidence import (
     Counts,
     Evidence,
-    Look,
     MetricEvidence,
     NoData,
     Run,
-    advance,
     carried,
-    counted_until,
     first_look,
 )
 from modelramp.judgement.judge import judge
 from modelramp.judgement.plan import Plan, error_rate
-from modelramp.judgement.verdict import Arm, Outcome, Tier
+from modelramp.judgement.verdict import Outcome, Tier
+from support.folds import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,11 +38,7 @@ NEW = Evidence(scope="r/1", since=SINCE)
 
 
 def _fold(looks: Iterable[tuple[Seen, Seen]], evidence: Evidence = NEW, plan: Plan = PLAN) -> Evidence:
-    begin = counted_until(evidence, "error-rate", plan)
-    for number, (candidate, stable) in enumerate(looks, 1):
-        look = Look(at=begin + 60 * number, arms={Arm.CANDIDATE: candidate, Arm.STABLE: stable})
-        evidence = advance(evidence, "error-rate", look, plan)
-    return evidence
+    return fold(looks, plan=plan, evidence=evidence)
 
 
 def _metric(evidence: Evidence) -> MetricEvidence:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelramp.judgement.dispersion import Dispersion
-from modelramp.judgement.evidence import Counts, Evidence, Look, NoData, advance, counted_until, first_look
+from modelramp.judgement.evidence import Counts, Evidence, NoData, first_look
 from modelramp.judgement.judge import judge
 from modelramp.judgement.plan import Plan, error_rate
-from modelramp.judgement.verdict import Arm, Outcome, Tier
+from modelramp.judgement.verdict import Outcome, Tier
+from support.folds import fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +33,7 @@ BOTH: tuple[Counts, Seen] = (Counts(120, 14), Counts(1080, 124))
 
 
 def _fold(looks: Sequence[tuple[Seen, Seen]], evidence: Evidence = NEW, plan: Plan = PLAN) -> Evidence:
-    begin = counted_until(evidence, "error-rate", plan)
-    for number, (candidate, stable) in enumerate(looks, 1):
-        look = Look(at=begin + 60 * number, arms={Arm.CANDIDATE: candidate, Arm.STABLE: stable})
-        evidence = advance(evidence, "error-rate", look, plan)
-    return evidence
+    return fold(looks, plan=plan, evidence=evidence)
 
 
 def _verdict(evidence: Evidence, plan: Plan = PLAN) -> Verdict:

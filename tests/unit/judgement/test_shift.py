@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from modelramp.judgement.evidence import Counts, Evidence, Look, NoData, ProviderError, advance, counted_until
+from modelramp.judgement.evidence import Counts, Evidence, NoData, ProviderError
 from modelramp.judgement.histogram import BLOCK_SECONDS, Histogram
 from modelramp.judgement.judge import judge
 from modelramp.judgement.plan import Check, Plan
 from modelramp.judgement.shift import MOST_BINS
-from modelramp.judgement.verdict import Arm, Method, Outcome, Tier
+from modelramp.judgement.verdict import Method, Outcome, Tier
+from support.folds import fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,11 +40,7 @@ def _seen(n: int, shares: Sequence[float] = FLAT) -> Histogram:
 def _fold(
     looks: Sequence[tuple[Seen, Seen]], *, plan: Plan = PLAN, evidence: Evidence = NEW, every: int = 60
 ) -> Evidence:
-    begin = counted_until(evidence, NAME, plan)
-    for number, (candidate, stable) in enumerate(looks, 1):
-        arms = {Arm.CANDIDATE: candidate, Arm.STABLE: stable}
-        evidence = advance(evidence, NAME, Look(at=begin + every * number, arms=arms), plan)
-    return evidence
+    return fold(looks, plan=plan, evidence=evidence, every=every)
 
 
 def _verdict(evidence: Evidence, plan: Plan = PLAN) -> Verdict:

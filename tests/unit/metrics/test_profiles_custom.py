@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from modelramp.api.analysis import QueryBy
 from modelramp.judgement.evidence import Counts, NoData, ProviderError, Seen
 from modelramp.judgement.verdict import Arm
 from modelramp.metrics.counters import Counters
 from modelramp.metrics.looks import grid, step
 from modelramp.metrics.port import Series
-from modelramp.metrics.profiles.custom import By, Custom
+from modelramp.metrics.profiles.custom import Custom
 from modelramp.metrics.profiles.promql import QueryError, check, render
 from modelramp.metrics.service import ServiceRef
 
@@ -171,7 +172,7 @@ def test_which_of_the_two_queries_is_wrong_is_said(query: str, total: str, words
 
 def test_a_figure_by_the_name_of_a_service() -> None:
     """A figure may be any PromQL; its labels namespace and service say whose it is."""
-    value = Custom(query="avg by (namespace, service) (f1_score)", by=By.SERVICE).value()
+    value = Custom(query="avg by (namespace, service) (f1_score)", by=QueryBy.SERVICE).value()
     assert value.query([NEW, OLD]) == "(\navg by (namespace, service) (f1_score)\n)"
     assert value.read({"namespace": "ml", "service": "fraud-2"}) == value.key(NEW)
     assert value.read({"service": "fraud-2"}) is None

@@ -13,11 +13,12 @@ import pytest
 from aiohttp import web
 
 from devcluster import builds
+from modelramp.api.analysis import QueryBy
 from modelramp.judgement.evidence import Counts
 from modelramp.metrics.port import SourceError
 from modelramp.metrics.profiles import CATALOGUE, PROFILES, alert
 from modelramp.metrics.profiles.arms import PODS
-from modelramp.metrics.profiles.custom import By, Custom
+from modelramp.metrics.profiles.custom import Custom
 from modelramp.metrics.profiles.diagnosis import explain, probe
 from modelramp.metrics.prometheus import Prometheus
 from modelramp.metrics.service import ServiceRef
@@ -260,7 +261,7 @@ async def test_custom_queries_on_a_real_prometheus(tmp_path: Path) -> None:
             assert shares
         mean = "avg by (namespace, pod) (vllm:kv_cache_usage_perc)"
         named = f'label_replace({mean}, "service", "$1", "pod", "(.*)")'
-        value = Custom(query=named, by=By.SERVICE).value()
+        value = Custom(query=named, by=QueryBy.SERVICE).value()
         assert {value.read(one.labels) for one in await _now(source, value.query([NEW, OLD]))} >= {
             value.key(NEW),
             value.key(OLD),

@@ -7,9 +7,9 @@ placeholders, and then it is asked once for each revision; the answers are marke
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from modelramp.api.analysis import QueryBy
 from modelramp.judgement.evidence import Counts
 from modelramp.metrics.profiles import promql
 from modelramp.metrics.profiles.arms import PODS, Arms, text
@@ -27,16 +27,9 @@ _BAD, _ALL = "bad", "all"
 _TARGET = frozenset({"namespace", "pod", "instance", "job"})
 
 
-class By(StrEnum):
-    """Which labels of the answer name the revision."""
-
-    REVISION = "Revision"
-    SERVICE = "Service"
-
-
 _ARMS = {
-    By.REVISION: PODS,
-    By.SERVICE: Arms(
+    QueryBy.REVISION: PODS,
+    QueryBy.SERVICE: Arms(
         labels={"namespace": "{namespace}", "service": "{name}"},
         remedy="let the query return the labels namespace and service, the name of the revision's Service",
     ),
@@ -59,7 +52,7 @@ class Custom:
 
     query: str
     total: str = ""
-    by: By = By.REVISION
+    by: QueryBy = QueryBy.REVISION
 
     def __post_init__(self) -> None:
         for name, query in self._queries().items():

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from modelramp.api.analysis import QueryBy
 from modelramp.metrics.profiles import CATALOGUE
-from modelramp.metrics.profiles.custom import By, Custom
+from modelramp.metrics.profiles.custom import Custom
 from modelramp.metrics.profiles.definition import PREDICTION_DRIFT, UnknownCheckError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Selection:
     slower_than: float | None = None
     query: str = ""
     total: str = ""
-    by: By = By.REVISION
+    by: QueryBy = QueryBy.REVISION
 
     @property
     def is_figure(self) -> bool:
@@ -57,6 +58,14 @@ class Selection:
             ValueError: See `template`.
         """
         return _buckets(self) if self.is_distribution else _template(self)
+
+    def question(self) -> Value | Template | Buckets:
+        """How it is asked for, whatever it is.
+
+        Raises:
+            ValueError: See `template`.
+        """
+        return self.value() if self.is_figure else self.counters()
 
     def template(self) -> Template:
         """How requests and bad ones are asked for and read.
