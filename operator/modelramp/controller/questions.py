@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from modelramp.api.analysis import QueryBy
@@ -49,12 +50,15 @@ def for_people(analysis: Analysis, service: ServiceRef) -> dict[str, str]:
     """PromQL to paste, by name of the metric."""
     shown = {}
     for metric in analysis.metrics:
-        chosen = selection_of(metric)
         try:
-            shown[metric.name] = (
-                chosen.value().query([service]) if chosen.is_figure else chosen.counters().for_people(service)
-            )
+            shown[metric.name] = _shown(selection_of(metric), service)
         except ValueError:
             # It was refused before it was pinned; a plan of another release may have it.
             continue
     return shown
+
+
+# Every pass shows them, and they change with the revision only.
+@lru_cache(maxsize=1024)
+def _shown(chosen: Selection, service: ServiceRef) -> str:
+    return chosen.value().query([service]) if chosen.is_figure else chosen.counters().for_people(service)
